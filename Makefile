@@ -1,0 +1,49 @@
+# make demo      sets up .venv and runs the main job
+# make test      sets up .venv, then format, lint, types, tests, wheel: all that a change must pass
+# make test-slow the tests that take minutes
+# make bench     timings; their results are kept in benchmarks/README.md
+# make format    writes the format that `make test` asks for, and the line numbers of docs/paper.md
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test test-slow bench format lint types unit wheel clean
+
+demo: $(READY)
+	$(BIN)/vivant model summary model_d
+
+test: lint types unit wheel
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/pytest --durations=10
+
+# The tests leave their exported graph behind; the wheel runs it in an environment without torch.
+wheel: unit
+	$(BIN)/python scripts/check_wheel.py .pytest_cache/d/export/lite.onnx.json
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow --durations=10
+
+bench: $(READY)
+	$(BIN)/python benchmarks/network.py
+
+format: $(READY)
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/python scripts/number_paper_lines.py --write
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache

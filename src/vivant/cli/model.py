@@ -1,0 +1,127 @@
+"""`vivant model`: which networks there are, what they cost, and how to start one from weights."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vivant.networks.config import NetworkConfig
+from vivant.plugins import discover, find
+
+__all__ = ["app"]
+
+MODELS = "vivant.networks.models"
+
+app = typer.Typer(
+    help="The networks: list them, see what they cost, make one.", no_args_is_help=True
+)
+
+Name = Annotated[
+    str, typer.Argument(help="A model, as in `vivant model list`.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@app.command("list")
+def list_models(as_json: Json = False) -> None:
+    """Name the models and say what each is."""
+    first_lines = {
+        name: (build.__doc__ or "").partition("\n")[0] for name, build in discover(MODELS).items()
+    }
+    if as_json:
+        typer.echo(json.dumps(first_lines, indent=2))
+        return
+    table = Table("model", "what it is", box=None, pad_edge=False)
+    for name, line in first_lines.items():
+        table.add_row(name, line)
+    Console().print(table)
+
+
+@app.command()
+def summary(name: Name, as_json: Json = False) -> None:
+    """Print output shape, parameters and multiply-adds of each part, for one clip.
+
+    Multiply-adds are those of convolutions and matrix products, for one clip of N frames.
+    """
+    from vivant.networks.summary import summarise
+
+    config = _config(name)
+    costs = summarise(config)
+    if as_json:
+        content = {
+            "model": name,
+            "architecture": config.model_dump(mode="json"),
+            "parts": [asdict(cost) for cost in costs],
+        }
+        typer.echo(json.dumps(content, indent=2))
+        return
+    side = config.crop_side_px
+    table = Table(
+        title=f"{name}: one clip of {config.num_frames} frames of {side}x{side}",
+        title_justify="left",
+    )
+    table.add_column("part")
+    table.add_column("output", justify="right")
+    table.add_column("parameters", justify="right")
+    table.add_column("GMAC", justify="right")
+    for cost in costs:
+        if cost is costs[-1]:
+            table.add_section()
+        shape = " x ".join(str(size) for size in cost.output_shape)
+        table.add_row(cost.part, shape, f"{cost.num_parameters:,}", f"{cost.gmacs:.3f}")
+    Console().print(table)
+
+
+@app.command()
+def init(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="Folder for the weights and their card.")],
+    pretrained: Annotated[
+        str | None,
+        typer.Option(
+            help="ImageNet weights for the backbone: a file (safetensors, or a torch state dict in "
+            "torchvision's or timm's names), hub:<owner>/<repository>, or 'package' for the "
+            "installed weights of EfficientNet-Lite0.",
+            show_default="random weights",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random weights.")] = 0,
+) -> None:
+    """Make an UNTRAINED network: random weights, and ImageNet's in the backbone if asked for."""
+    import torch
+
+    from vivant.networks.checkpoint import save_checkpoint
+    from vivant.networks.network import Network
+    from vivant.networks.pretrained import load_pretrained
+
+    config = _config(name)
+    torch.manual_seed(seed)
+    network = Network(config)
+    console = Console()
+    if pretrained is not None:
+        report = load_pretrained(network.advisor.backbone, pretrained)
+        table = Table(title=f"{config.advisor.backbone} from {report.source}", title_justify="left")
+        table.add_column("tensors")
+        table.add_column("number", justify="right")
+        table.add_column("which")
+        for label, names in (
+            ("matched", report.matched),
+            ("left (no place here)", report.left),
+            ("missing (start as if absent)", report.missing),
+        ):
+            table.add_row(
+                label, str(len(names)), ", ".join(names[:2]) + (", ..." if names[2:] else "")
+            )
+        console.print(table)
+    card = save_checkpoint(network, out, name)
+    console.print(f"wrote {card} (UNTRAINED: no decision may rest on it)", soft_wrap=True)
+
+
+def _config(name: str) -> NetworkConfig:
+    config = find(MODELS, name, "model")()
+    assert isinstance(config, NetworkConfig)
+    return config

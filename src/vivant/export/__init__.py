@@ -1,0 +1,1 @@
+"""From a checkpoint to a graph that runs without torch, and the proof that it answers alike."""

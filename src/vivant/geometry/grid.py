@@ -1,0 +1,103 @@
+"""The 4x4 grid of a face crop: cells, their centres, and the boxes of patches (paper 3.2).
+
+A crop is square. A cell is a quarter of it a side, and a patch has the size of a cell, because
+224 / 4 = 56 and s_x = s_y = 0.25 (paper 4.2). Positions are centres (t_x, t_y) as in the affine
+matrix of Eq. 2: -1 is the left or upper edge of the crop, +1 the right or lower edge, so that one
+pixel of a 224 crop is 2/224 (`align_corners=False`). Cells are numbered row by row, 0..15.
+"""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+__all__ = [
+    "CENTRE_LIMIT",
+    "CROP_SIDE_PX",
+    "GRID_SIDE",
+    "MAP_SIDE",
+    "NUM_CELLS",
+    "PATCH_SCALE",
+    "PATCH_SIDE_PX",
+    "cell_centres",
+    "centres_to_corners",
+    "corners_to_centres",
+    "pooling_numerators",
+]
+
+CROP_SIDE_PX = 224
+"""Side of the crop that the backbone sees, in pixels (paper 4.2)."""
+
+GRID_SIDE = 4
+"""Cells along a side of the crop (paper 3.2: a 4x4 grid)."""
+
+NUM_CELLS = GRID_SIDE**2
+"""Cells of the grid: K of them become anchors."""
+
+PATCH_SCALE = 1 / GRID_SIDE
+"""s_x = s_y of Eq. 2: the side of a patch as a share of the crop's (paper 4.2)."""
+
+PATCH_SIDE_PX = CROP_SIDE_PX // GRID_SIDE
+"""Side of a patch in pixels of a 224 crop (paper 4.2)."""
+
+MAP_SIDE = 7
+"""Side of the backbone's last feature map and so of the Grad-CAM (paper 3.2)."""
+
+CENTRE_LIMIT = 1 - PATCH_SCALE
+"""|t_x| and |t_y| may not exceed this, or the patch would leave the crop (decision D12)."""
+
+
+def pooling_numerators() -> Int[np.ndarray, "grid map"]:
+    """The map W from a 7x7 Grad-CAM to the 4x4 grid, times 56 (network.md 2.4).
+
+    The paper upsamples the Grad-CAM bilinearly to 224x224 and averages 56x56 cells. Both steps are
+    linear and separable, so that together they are R = W S W^T with the 4x7 matrix W = this / 56.
+
+    Returns:
+        Integers, (4, 7). Each row sums to 56. Divide by 56 at the point of use, so that the
+        weights have the precision of the map that they multiply.
+    """
+    upper = [[32, 23, 1, 0, 0, 0, 0], [0, 9, 31, 16, 0, 0, 0]]
+    return np.array(upper + [row[::-1] for row in reversed(upper)], dtype=np.int64)
+
+
+def cell_centres() -> Float[np.ndarray, "cells 2"]:
+    """Centres (t_x, t_y) of the sixteen cells, row by row.
+
+    Returns:
+        (16, 2), from (-0.75, -0.75) for cell 0 (upper left) to (0.75, 0.75) for cell 15.
+
+    >>> cell_centres()[[0, 1, 15]].tolist()
+    [[-0.75, -0.75], [-0.25, -0.75], [0.75, 0.75]]
+    """
+    positions = -CENTRE_LIMIT + 2 * PATCH_SCALE * np.arange(GRID_SIDE)
+    rows, columns = np.meshgrid(positions, positions, indexing="ij")
+    return np.stack([columns.ravel(), rows.ravel()], axis=1)
+
+
+def centres_to_corners(centres: Any, side_px: int = CROP_SIDE_PX) -> tuple[Any, Any]:
+    """Corners of the patches at these centres, in pixels of the crop.
+
+    Plain arithmetic, so that it serves NumPy arrays and tensors alike.
+
+    Args:
+        centres: (..., 2), (t_x, t_y), each within [-0.75, 0.75].
+        side_px: Side of the crop in whose pixels the corners are wanted.
+
+    Returns:
+        The upper left (x0, y0) and the lower right corner (x1, y1), each (..., 2).
+
+    >>> centres_to_corners(cell_centres()[5])
+    (array([56., 56.]), array([112., 112.]))
+    """
+    upper_left = (centres + (1 - PATCH_SCALE)) * (side_px / 2)
+    return upper_left, upper_left + side_px * PATCH_SCALE
+
+
+def corners_to_centres(upper_left: Any, side_px: int = CROP_SIDE_PX) -> Any:
+    """Centres of the patches whose upper left corners these are: `centres_to_corners` undone.
+
+    >>> corners_to_centres(np.array([56.0, 56.0])).tolist()
+    [-0.25, -0.25]
+    """
+    return upper_left / (side_px / 2) - (1 - PATCH_SCALE)

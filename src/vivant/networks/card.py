@@ -1,0 +1,185 @@
+"""The model card: one JSON file beside the weights that says how to use them rightly.
+
+Needs no torch. Crop, colour, normalisation, label order and operating point stand here and nowhere
+in file names, so that serving does what training did.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vivant.errors import CardError
+from vivant.networks.config import NetworkConfig, explain
+
+__all__ = [
+    "ModelCard",
+    "OperatingPoint",
+    "Preprocessing",
+    "TrainingRecord",
+    "WeightsFile",
+    "digest",
+    "read_card",
+    "read_weights",
+    "write_bytes",
+    "write_card",
+]
+
+_FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # A name, never a path.
+
+Triple = tuple[float, float, float]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Preprocessing(_Entry):
+    """How a crop is cut out of a frame and becomes numbers."""
+
+    crop_scale: float = Field(1.3, gt=1, le=3)
+    """Side of the crop as a multiple of the face box's longer side (D22)."""
+    padding: Literal["clip_to_frame"] = "clip_to_frame"
+    """Where the crop would leave the frame: it is moved and shrunk to stay inside (D22)."""
+    crop_side_px: int
+    """Side of the crop after resizing, in pixels."""
+    colour_order: Literal["RGB"] = "RGB"
+    value_range: tuple[Literal[0], Literal[255]] = (0, 255)
+    """Range of the uint8 crops, before normalisation."""
+    mean_rgb: Triple
+    """Subtracted from RGB values in 0..1 (D23)."""
+    std_rgb: Triple
+    """Then divided by this (D23)."""
+    frame_interval_s: float = Field(0.1, gt=0, le=2)
+    """Time between two frames of a clip, in seconds (D24)."""
+
+
+class TrainingRecord(_Entry):
+    """What the weights were trained on."""
+
+    data: str = Field(min_length=1)
+    """Name of the data set and protocol, such as `oulu-npu:1`."""
+    is_synthetic: bool
+    """Whether any of it is simulated: then every verdict says so."""
+    pai_species: tuple[str, ...]
+    """The kinds of attack that it has seen."""
+
+
+class OperatingPoint(_Entry):
+    """The threshold of a decision, and where it comes from. Accept iff score >= threshold."""
+
+    threshold: float = Field(ge=0, le=1)
+    rule: str = Field(min_length=1)
+    """How it was set, such as `dev-eer`."""
+    data: str = Field(min_length=1)
+    """On what it was set."""
+
+
+class WeightsFile(_Entry):
+    """The file that the card belongs to, in the same folder."""
+
+    file_name: Annotated[str, Field(pattern=_FILE_NAME)]
+    format: Literal["safetensors", "onnx"]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ModelCard(_Entry):
+    """All that is needed to use a file of weights rightly."""
+
+    card_format: Literal[1] = 1
+    """Version of the card's layout; any other is refused."""
+    model: Annotated[str, Field(pattern=_FILE_NAME)]
+    """Name of the model, such as `model_d`, and of its files."""
+    architecture: NetworkConfig
+    preprocessing: Preprocessing
+    labels: tuple[Literal["bona_fide"], Literal["attack"]] = ("bona_fide", "attack")
+    """Order of the logits (D1)."""
+    training: TrainingRecord | None = None
+    """None: the weights are UNTRAINED, and no decision may rest on them."""
+    operating_point: OperatingPoint | None = None
+    """None: there is no threshold, and so no decision."""
+    versions: dict[str, str]
+    """What the file was made with."""
+    weights: WeightsFile
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        expected, given = self.architecture.crop_side_px, self.preprocessing.crop_side_px
+        if expected != given:
+            raise ValueError(
+                f"the architecture takes crops of {expected} pixels, preprocessing makes {given}"
+            )
+        if self.training is None and self.operating_point is not None:
+            raise ValueError("an untrained model cannot have an operating point")
+        return self
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a card.
+
+    Raises:
+        CardError: no such file, or not a card; all findings at once, each with its path.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise CardError(f"expected a model card at {path}: {error.strerror}") from error
+    try:
+        # Through JSON, so that lists may stand for tuples and nothing else is coerced.
+        return ModelCard.model_validate_json(text, strict=False)
+    except ValidationError as error:
+        raise CardError(f"{path.name} is not a model card: {explain(error)}") from error
+
+
+def read_weights(card: ModelCard, folder: Path) -> bytes:
+    """The weights that a card belongs to, once their hash is found to be the card's.
+
+    Args:
+        card: The card.
+        folder: Where the card lies.
+
+    Raises:
+        CardError: the file is missing, or is not the one that the card describes.
+    """
+    path = folder / card.weights.file_name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CardError(f"the card's weights are not at {path}: {error.strerror}") from error
+    if digest(content) != card.weights.sha256:
+        raise CardError(
+            f"{path.name} is not the file that its card describes: expected SHA-256 "
+            f"{card.weights.sha256}, got {digest(content)}. Copy card and weights together"
+        )
+    return content
+
+
+def write_card(card: ModelCard, folder: Path) -> Path:
+    """Write a card beside its weights: `model.safetensors` gets `model.safetensors.json`."""
+    path = folder / f"{card.weights.file_name}.json"
+    write_bytes(path, (card.model_dump_json(indent=2) + "\n").encode())
+    return path
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a temporary file, flushed to disk, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            temporary.chmod(0o644)  # A temporary file is its owner's alone.
+            os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,103 @@
+"""What a network is made of: one frozen record per part. Needs no torch, as cards do not.
+
+Every default is the paper's value, or the decision of docs/paper.md where the paper is silent.
+"""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vivant.errors import ConfigError
+from vivant.geometry.grid import CROP_SIDE_PX, NUM_CELLS
+
+__all__ = ["AamConfig", "AdvisorConfig", "FusionMode", "NetworkConfig", "explain"]
+
+FusionMode = Literal["exp_add", "exp_mul", "mean", "am", "aam"]
+"""How the two scores of a clip become one: see `fusion.py` (decision D30)."""
+
+
+class _Part(BaseModel):
+    """A frozen record that knows its fields: an unknown one is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class AdvisorConfig(_Part):
+    """The Advisor Module: backbone -> GAP -> LSTM -> FC (paper 3.2)."""
+
+    backbone: str = "se_resnet101"
+    """A function of `networks/backbones`."""
+    hidden_size: int = Field(256, ge=1)
+    """Units of the one LSTM layer (D25)."""
+    dropout: float = Field(0.5, ge=0, lt=1)
+    """Share of the hidden state that is dropped before the classifier in training (D25)."""
+    readout: Literal["last", "mean"] = "last"
+    """Which hidden states feed the classifier: the last, or the mean over the frames (D7)."""
+    cam_target: Literal["margin", "logit"] = "margin"
+    """What the Grad-CAM explains: y_c - y_other, or y_c alone as Eq. 3 has it (D4)."""
+
+
+class AamConfig(_Part):
+    """The Attended-Auxiliary Module: anchors, region proposal, execution (paper 3.2)."""
+
+    num_patches: int = Field(4, ge=1, le=NUM_CELLS)
+    """K, the patches of a frame (paper 4.2)."""
+    offset_slots: Literal["raster", "rank", "per_cell"] = "raster"
+    """Which of the K output pairs moves which anchor: by cell order, by rank, or 16 pairs of which
+    the chosen cells take theirs (D10)."""
+    frames: Literal["all", "last", "middle"] = "all"
+    """Which frames of a clip the module sees (D5)."""
+    widths: tuple[int, int, int] = (32, 64, 96)
+    """Channels of the stem, of a block's ends and of a block's middle (D26)."""
+    lateral_fusion: Literal["add", "concat"] = "add"
+    """How the three levels become z at 14x14 (D27)."""
+    depth_head: bool = True
+    """Whether the patches' depth maps are estimated: False for Model C (paper 4.3)."""
+    depth_to_class: bool = False
+    """Whether the mean depth of the patches is one more feature of the classifier (D29)."""
+
+    @model_validator(mode="after")
+    def _depth_has_a_head(self) -> Self:
+        if self.depth_to_class and not self.depth_head:
+            raise ValueError("depth_to_class needs depth_head: without it there is no depth")
+        if min(self.widths) < 2:
+            raise ValueError(f"expected widths of at least 2 channels, got {self.widths}")
+        return self
+
+
+class NetworkConfig(_Part):
+    """A whole network. `networks/models.py` has those of the paper, by name."""
+
+    advisor: AdvisorConfig = AdvisorConfig()
+    aam: AamConfig | None = AamConfig()
+    """None for the Advisor Module alone (Model B)."""
+    fusion: FusionMode = "exp_add"
+    """How the two modules' scores become the clip's (D30)."""
+    num_frames: int = Field(5, ge=1)
+    """N, the frames of a clip (paper 4.2)."""
+    crop_side_px: int = CROP_SIDE_PX
+    """Side of the crops given: 224, or 448 or 672 for patches of higher resolution (D36). The
+    advisor sees 224 in any case."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.crop_side_px not in (CROP_SIDE_PX, 2 * CROP_SIDE_PX, 3 * CROP_SIDE_PX):
+            raise ValueError(f"expected crop_side_px 224, 448 or 672, got {self.crop_side_px}")
+        if self.aam is None and self.fusion != "am":
+            raise ValueError(
+                f"fusion {self.fusion!r} needs the Attended-Auxiliary Module, and aam is None: "
+                "use fusion 'am'"
+            )
+        if self.aam is None and self.crop_side_px != CROP_SIDE_PX:
+            raise ValueError("larger crops serve the patches only, and aam is None: use 224")
+        return self
+
+
+def explain(error: ValidationError) -> ConfigError:
+    """The findings of Pydantic, all at once, each with its path, in one error of ours."""
+    lines = [
+        f"{'.'.join(str(part) for part in found['loc']) or 'configuration'}: "
+        f"{found['msg']}, got {found['input']!r:.120}"
+        for found in error.errors()
+    ]
+    return ConfigError("; ".join(lines))

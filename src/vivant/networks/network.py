@@ -1,0 +1,187 @@
+"""The whole network: Advisor -> Grad-CAM -> anchors -> region proposal -> execution -> fusion.
+
+Everything in the forward pass is an ordinary operation, so that it runs under `inference_mode`, in
+one graph without autograd, and passes `torch.export` with a dynamic batch.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vivant.errors import InputError
+from vivant.geometry.grid import CROP_SIDE_PX, centres_to_corners
+from vivant.networks.advisor import Advisor
+from vivant.networks.anchors import AnchorSelector
+from vivant.networks.config import AamConfig, NetworkConfig
+from vivant.networks.execution import Execution
+from vivant.networks.fusion import fuse
+from vivant.networks.gradcam import GradCam
+from vivant.networks.region_proposal import RegionProposal, sample_patches
+from vivant.records import Label
+
+__all__ = ["AttendedAuxiliaryModule", "Network", "NetworkOutput"]
+
+# Axes: b clips, n frames of a clip, a frames that the AAM sees, k patches, side pixels of a crop.
+
+
+class NetworkOutput(NamedTuple):
+    """What the network says of a batch of clips: the fields of `vivant.records.Scores`, as tensors.
+
+    Fields of the Attended-Auxiliary Module are None where the model has none. Only `centres`,
+    `depth` and the logits carry gradients that training uses.
+    """
+
+    bona_fide_score: Tensor
+    advisor_score: Tensor
+    advisor_logits: Tensor
+    advisor_embedding: Tensor
+    cam: Tensor
+    aam_score: Tensor | None = None
+    aam_logits: Tensor | None = None
+    aam_embedding: Tensor | None = None
+    fused_feature: Tensor | None = None
+    anchors: Tensor | None = None
+    centres: Tensor | None = None
+    boxes: Tensor | None = None
+    depth: Tensor | None = None
+
+
+class AttendedAuxiliaryModule(nn.Module):
+    """The AAM: anchors, Region Proposal Stage and Execution Stage (paper 3.2).
+
+    Args:
+        num_channels: Channels of the backbone's feature map.
+        config: The network's; its `aam` must not be None.
+    """
+
+    def __init__(self, num_channels: int, config: NetworkConfig) -> None:
+        super().__init__()
+        assert config.aam is not None
+        self.anchors = AnchorSelector(config.aam)
+        self.region_proposal = RegionProposal(num_channels, config.aam)
+        self.execution = Execution(config.aam, config.crop_side_px)
+
+    def forward(
+        self,
+        crops: Float[Tensor, "b a 3 side side"],
+        features: Float[Tensor, "b a c 7 7"],
+        cam: Float[Tensor, "b a 7 7"],
+    ) -> dict[str, Tensor | None]:
+        """The module's fields of `NetworkOutput`, for the frames given."""
+        shape = crops.shape[:2]
+        anchors = self.anchors(cam.flatten(0, 1))
+        centres = self.region_proposal(features.flatten(0, 1), anchors)  # (b*a, k, 2)
+        patches = sample_patches(crops.flatten(0, 1), centres)  # (b*a, k, 3, patch, patch)
+        output = self.execution(patches)
+        logits = output.logits.unflatten(0, shape)  # (b, a, 2)
+        corners = torch.cat(centres_to_corners(centres, crops.shape[-1]), dim=2)
+        depth = output.depth
+        return {
+            "aam_score": logits.softmax(2)[..., Label.BONA_FIDE].mean(1),
+            "aam_logits": logits,
+            "aam_embedding": output.embedding.unflatten(0, shape),
+            "fused_feature": output.fused_feature.unflatten(0, shape),
+            "anchors": anchors.cells.unflatten(0, shape),
+            "centres": centres.unflatten(0, shape),
+            "boxes": corners.unflatten(0, shape),
+            "depth": None if depth is None else depth.unflatten(0, shape),
+        }
+
+
+class Network(nn.Module):
+    """A face anti-spoofing network: clips in, bona fide scores and their reasons out.
+
+    Args:
+        config: Which; see `networks/models.py` for the paper's.
+
+    Raises:
+        UnknownNameError: there is no backbone of that name.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.advisor = Advisor(config.advisor)
+        self.gradcam = GradCam()
+        num_channels = self.advisor.backbone.num_channels
+        self.aam = None if config.aam is None else AttendedAuxiliaryModule(num_channels, config)
+
+    def forward(self, crops: Float[Tensor, "..."]) -> NetworkOutput:
+        """Score clips.
+
+        Args:
+            crops: (b, n, 3, side, side), RGB, normalised (`preprocessing.Normalise`), n frames of
+                each clip in the order of time.
+
+        Raises:
+            InputError: wrong number of frames, size, type or device, or a value that is not finite.
+        """
+        self._check(crops)
+        scale = self.config.crop_side_px // CROP_SIDE_PX
+        small = F.avg_pool2d(crops.flatten(0, 1), scale).unflatten(0, crops.shape[:2])
+        advisor = self.advisor(small)
+        advisor_score = advisor.logits.softmax(1)[:, Label.BONA_FIDE]  # (b,)
+        cam = self.gradcam(self.advisor, advisor)  # (b, n, 7, 7)
+        aam: dict[str, Tensor | None] = {}
+        if self.aam is not None:
+            seen = (crops, advisor.features, cam)
+            aam = self.aam(*(self.select_frames(of_clip) for of_clip in seen))
+        return NetworkOutput(
+            bona_fide_score=fuse(self.config.fusion, advisor_score, aam.get("aam_score")),
+            advisor_score=advisor_score,
+            advisor_logits=advisor.logits,
+            advisor_embedding=advisor.readout,
+            cam=cam.relu(),
+            **aam,
+        )
+
+    def select_frames(self, of_clip: Float[Tensor, "b n ..."]) -> Float[Tensor, "b a ..."]:
+        """The frames that the Attended-Auxiliary Module sees (decision D5), for any clip tensor.
+
+        Depth targets go through this too, so that they meet their frames.
+        """
+        return of_clip[:, _frames_seen(self.config.aam, self.config.num_frames)]
+
+    def _check(self, crops: Tensor) -> None:
+        side, num_frames = self.config.crop_side_px, self.config.num_frames
+        if crops.ndim != 5 or crops.shape[2:] != (3, side, side):
+            raise InputError(
+                f"expected clips of shape (clips, {num_frames}, 3, {side}, {side}), "
+                f"got {tuple(crops.shape)}"
+            )
+        if crops.shape[1] != num_frames:
+            raise InputError(f"expected {num_frames} frames a clip, got {crops.shape[1]}")
+        if crops.shape[0] == 0:
+            raise InputError("expected at least one clip, got none")
+        weight = self.advisor.classifier.weight
+        if crops.dtype == torch.uint8:
+            raise InputError(
+                "expected normalised crops in floating point, got uint8: "
+                "pass them through preprocessing.Normalise first"
+            )
+        if crops.dtype != weight.dtype:
+            raise InputError(f"expected crops of {weight.dtype}, got {crops.dtype}")
+        if crops.device != weight.device:
+            raise InputError(
+                f"expected crops on {weight.device}, where the network is, got {crops.device}"
+            )
+        # A value cannot be looked at while the graph is traced, or where there are no values.
+        if torch.compiler.is_compiling() or crops.is_meta:
+            return
+        if not bool(crops.isfinite().all()):
+            raise InputError("expected finite crops, got NaN or infinity")
+
+
+def _frames_seen(config: AamConfig | None, num_frames: int) -> slice:
+    """Which frames of a clip the Attended-Auxiliary Module sees."""
+    assert config is not None
+    match config.frames:
+        case "all":
+            return slice(None)
+        case "last":
+            return slice(num_frames - 1, num_frames)
+        case "middle":
+            return slice(num_frames // 2, num_frames // 2 + 1)

@@ -1,0 +1,56 @@
+"""The records that pass between the layers: frozen, with their units."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from jaxtyping import Float, Int
+
+__all__ = ["Label", "Scores"]
+
+# Axes: b clips; n frames of a clip; a frames that the AAM sees (n, or 1); k patches of a frame.
+
+
+class Label(IntEnum):
+    """The two classes, in the network's order (paper 3.2; decision D1)."""
+
+    BONA_FIDE = 0
+    ATTACK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the network says of a batch of clips.
+
+    `bona_fide_score` is the only score that leaves the package: 0..1, higher is bona fide. Fields
+    of the Attended-Auxiliary Module are None where the model has none (Model B).
+
+    Centres are (t_x, t_y) as in `geometry.grid`; boxes are x0 y0 x1 y1 in pixels of the crop.
+    """
+
+    bona_fide_score: Float[np.ndarray, " b"]
+    """Fused score of the clip, 0..1, higher is bona fide (network.md 2.7)."""
+    advisor_score: Float[np.ndarray, " b"]
+    """Bona fide probability of the Advisor Module alone, 0..1."""
+    advisor_logits: Float[np.ndarray, "b 2"]
+    """Logits of the Advisor Module in the order of `Label`."""
+    advisor_embedding: Float[np.ndarray, "b hidden"]
+    """What the Advisor's classifier sees: the LSTM's hidden state."""
+    cam: Float[np.ndarray, "b n 7 7"]
+    """Grad-CAM of each frame (Eq. 4), >= 0, without a scale: divide by its maximum to draw it."""
+    aam_score: Float[np.ndarray, " b"] | None = None
+    """Bona fide probability of the Attended-Auxiliary Module alone, mean over its frames, 0..1."""
+    aam_logits: Float[np.ndarray, "b a 2"] | None = None
+    """Logits of the Attended-Auxiliary Module for each of its frames, in the order of `Label`."""
+    aam_embedding: Float[np.ndarray, "b a width"] | None = None
+    """e of each frame: what the Attended-Auxiliary Module's classifier sees."""
+    fused_feature: Float[np.ndarray, "b a z"] | None = None
+    """z of each frame, pooled over space and patches: the feature of Figure 4."""
+    anchors: Int[np.ndarray, "b a k"] | None = None
+    """Cells 0..15 that the Advisor names, one for each patch."""
+    centres: Float[np.ndarray, "b a k 2"] | None = None
+    """Centres of the patches: anchor + offset."""
+    boxes: Float[np.ndarray, "b a k 4"] | None = None
+    """Boxes of the patches."""
+    depth: Float[np.ndarray, "b a k 14 14"] | None = None
+    """Estimated depth of each patch, about 0..1 (not clamped): 0 far or attack, 1 nearest."""

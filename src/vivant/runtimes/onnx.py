@@ -1,0 +1,55 @@
+"""Runs an exported graph with ONNX Runtime. Needs no torch."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from jaxtyping import UInt8
+
+from vivant.errors import CardError
+from vivant.networks.card import read_card, read_weights
+from vivant.records import Scores
+from vivant.runtimes.runner import check_clips, to_scores
+
+__all__ = ["OnnxRunner"]
+
+
+class OnnxRunner:
+    """An exported graph on the CPU.
+
+    Args:
+        card_path: The exported graph's card.
+        num_threads: Threads of one operator; 0 for one a core.
+
+    Raises:
+        CardError: the card is damaged, or its file is missing, another one, or no usable graph.
+    """
+
+    def __init__(self, card_path: Path, num_threads: int = 0) -> None:
+        self.card = read_card(card_path)
+        if self.card.weights.format != "onnx":
+            raise CardError(
+                f"{card_path.name} is the card of a {self.card.weights.format} file, "
+                "expected onnx: make one with vivant export"
+            )
+        content = read_weights(self.card, card_path.parent)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.log_severity_level = 3  # Errors: warnings tell of the graph's optimisation.
+        try:
+            # From bytes: a graph that refers to other files on the disk does not load.
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's errors share no base class but this.
+            raise CardError(
+                f"{self.card.weights.file_name} is not a usable graph: {error}"
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+        self._fields = [output.name for output in self._session.get_outputs()]
+
+    def run(self, clips: UInt8[np.ndarray, "b n side side 3"]) -> Scores:
+        """Score clips: see `Runner.run`."""
+        check_clips(self.card, clips)
+        values = self._session.run(self._fields, {self._input: clips})
+        return to_scores(dict(zip(self._fields, values, strict=True)))
