@@ -34,10 +34,11 @@ app.add_typer(model.app, name="model")
 app.command("export")(export.export)
 
 
-def _print_version(value: bool) -> None:
+def _print_version(value: bool) -> bool:
     if value:
         Console().print(f"vivant {__version__}", highlight=False)
         raise typer.Exit
+    return value
 
 
 @app.callback()

@@ -2,12 +2,14 @@
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from torch.export import ExportedProgram
 
 from vivant.export.graph import ClipGraph, trace
 from vivant.export.parity import ParityReport, check_parity, compare
@@ -16,7 +18,7 @@ from vivant.networks.checkpoint import load_checkpoint
 from vivant.runtimes.onnx import OnnxRunner
 from vivant.runtimes.torch import TorchRunner
 
-__all__ = ["export_onnx"]
+__all__ = ["convert", "export_onnx"]
 
 OPSET = 20
 """The first with GridSample for bilinear sampling of any size in ONNX Runtime."""
@@ -39,7 +41,8 @@ def export_onnx(card_path: Path, folder: Path) -> tuple[Path, ParityReport]:
         ParityError: the graph answers otherwise. Then nothing is written.
     """
     network, card = load_checkpoint(card_path)
-    content = _convert(ClipGraph(network, card.preprocessing))
+    graph = ClipGraph(network, card.preprocessing)
+    content = convert(trace(graph), ["clips"], graph.fields)
     exported = card.model_copy(
         update={
             "weights": WeightsFile(
@@ -56,25 +59,31 @@ def export_onnx(card_path: Path, folder: Path) -> tuple[Path, ParityReport]:
     return _write(exported, content, folder), report
 
 
-def _convert(graph: ClipGraph) -> bytes:
-    """The graph as an ONNX model, weights included."""
+def convert(program: ExportedProgram, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """A traced graph as an ONNX model, weights included.
+
+    Args:
+        program: From `torch.export`.
+        inputs: Names for its inputs.
+        outputs: Names for its outputs.
+    """
     # The exporter warns of every torchvision operator, which nothing here uses.
     log = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        program = torch.onnx.export(
-            trace(graph),
+        converted = torch.onnx.export(
+            program,
             dynamo=True,
             opset_version=OPSET,
-            input_names=["clips"],
-            output_names=graph.fields,
+            input_names=inputs,
+            output_names=outputs,
             verbose=False,
         )
     finally:
         log.setLevel(level)
-    assert program is not None
-    content: bytes = program.model_proto.SerializeToString()
+    assert converted is not None
+    content: bytes = converted.model_proto.SerializeToString()
     return content
 
 

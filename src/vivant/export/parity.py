@@ -55,7 +55,7 @@ def check_parity(report: ParityReport) -> None:
         ParityError: the logits differ by more than 1e-3, or less than 99 % of frames have the same
             anchor set.
     """
-    if report.logit_difference > MAX_LOGIT_DIFFERENCE:
+    if not report.logit_difference <= MAX_LOGIT_DIFFERENCE:  # NaN is refused too.
         raise ParityError(
             f"expected logits within {MAX_LOGIT_DIFFERENCE:g} of the reference's largest, got "
             f"{report.logit_difference:.2g} over {report.num_clips} clips"

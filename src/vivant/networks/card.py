@@ -8,7 +8,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -106,7 +106,7 @@ class ModelCard(_Entry):
     weights: WeightsFile
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Self:
+    def _agrees_with_itself(self) -> "ModelCard":
         expected, given = self.architecture.crop_side_px, self.preprocessing.crop_side_px
         if expected != given:
             raise ValueError(

@@ -3,7 +3,7 @@
 Every default is the paper's value, or the decision of docs/paper.md where the paper is silent.
 """
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -57,7 +57,7 @@ class AamConfig(_Part):
     """Whether the mean depth of the patches is one more feature of the classifier (D29)."""
 
     @model_validator(mode="after")
-    def _depth_has_a_head(self) -> Self:
+    def _depth_has_a_head(self) -> "AamConfig":
         if self.depth_to_class and not self.depth_head:
             raise ValueError("depth_to_class needs depth_head: without it there is no depth")
         if min(self.widths) < 2:
@@ -80,7 +80,7 @@ class NetworkConfig(_Part):
     advisor sees 224 in any case."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _fits_together(self) -> "NetworkConfig":
         if self.crop_side_px not in (CROP_SIDE_PX, 2 * CROP_SIDE_PX, 3 * CROP_SIDE_PX):
             raise ValueError(f"expected crop_side_px 224, 448 or 672, got {self.crop_side_px}")
         if self.aam is None and self.fusion != "am":

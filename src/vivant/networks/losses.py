@@ -1,6 +1,6 @@
 """The losses: J_D of the patches' depth maps, two cross-entropies (paper 3.2, Eq. 5 and 6)."""
 
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -36,7 +36,7 @@ class LossConfig(BaseModel):
     """J_D times this: its gradient in the trunk is small beside the cross-entropy's (D16)."""
 
     @model_validator(mode="after")
-    def _trains_something(self) -> Self:
+    def _trains_something(self) -> "LossConfig":
         if self.depth_weight == self.advisor_weight == self.aam_weight == 0:
             raise ValueError("expected at least one loss with a weight above 0, got none")
         return self

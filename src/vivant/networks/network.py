@@ -7,7 +7,7 @@ one graph without autograd, and passes `torch.export` with a dynamic batch.
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -109,7 +109,7 @@ class Network(nn.Module):
         num_channels = self.advisor.backbone.num_channels
         self.aam = None if config.aam is None else AttendedAuxiliaryModule(num_channels, config)
 
-    def forward(self, crops: Float[Tensor, "..."]) -> NetworkOutput:
+    def forward(self, crops: Shaped[Tensor, "..."]) -> NetworkOutput:
         """Score clips.
 
         Args:

@@ -1,7 +1,7 @@
 """From pictures to what the network eats: the one place where uint8 becomes float."""
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from vivant.errors import InputError
@@ -35,11 +35,11 @@ class Normalise(nn.Module):
         """The normalisation that a backbone's published weights expect (decision D23)."""
         return cls(backbone.mean_rgb, backbone.std_rgb)
 
-    def forward(self, crops: UInt8[Tensor, "b n side side 3"]) -> Float[Tensor, "b n 3 side side"]:
+    def forward(self, crops: Shaped[Tensor, "..."]) -> Float[Tensor, "b n 3 side side"]:
         """Normalise.
 
         Args:
-            crops: RGB, 0..255.
+            crops: uint8, (b, n, side, side, 3), RGB, 0..255.
 
         Raises:
             InputError: the crops are not uint8, or colour is not the last axis.

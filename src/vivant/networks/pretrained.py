@@ -56,15 +56,25 @@ def load_pretrained(backbone: Backbone, source: str) -> WeightsReport:
         WeightsError: no such file, or it does not fit. The backbone is then unchanged.
     """
     path = _locate(source)
-    tensors = read_tensors(path)
-    state = backbone.state_dict()
+    tensors = _without_counters(read_tensors(path))
+    state = _without_counters(backbone.state_dict())
     renamed = {name: backbone.rename(name) for name in tensors}
     left = [name for name, ours in renamed.items() if ours is None]
-    ours_to_theirs = {ours: name for name, ours in renamed.items() if ours is not None}
+    given = {ours: tensors[name] for name, ours in renamed.items() if ours is not None}
     optional = [name for name in state if any(part in name for part in backbone.optional_parts)]
     # All of them are missing, or none may be.
-    missing = [] if any(name in ours_to_theirs for name in optional) else optional
-    differences = _differences(state, tensors, ours_to_theirs, missing)
+    missing = [] if any(name in given for name in optional) else optional
+    differences = [
+        f"{name} is not in the file" for name in state if name not in given and name not in missing
+    ]
+    differences += [
+        f"{name} is {tuple(given[name].shape)} in the file, expected {tuple(tensor.shape)}"
+        for name, tensor in state.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    differences += [
+        f"{name} has no place here" for name, ours in renamed.items() if ours and ours not in state
+    ]
     if differences:
         shown = "; ".join(differences[:_NUM_SHOWN])
         more = (
@@ -74,12 +84,10 @@ def load_pretrained(backbone: Backbone, source: str) -> WeightsReport:
             f"{path.name} does not fit this backbone: {shown}{more}. "
             "Nothing was loaded: choose the backbone that the file was made for"
         )
-    backbone.load_state_dict(
-        {ours: tensors[theirs] for ours, theirs in ours_to_theirs.items()}, strict=False
-    )
+    backbone.load_state_dict(given, strict=False)
     if missing:
         backbone.start_like_plain()
-    return WeightsReport(source, sorted(ours_to_theirs), left, missing)
+    return WeightsReport(source, list(given), left, missing)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -111,32 +119,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _differences(
-    state: dict[str, Tensor],
-    tensors: dict[str, Tensor],
-    ours_to_theirs: dict[str, str],
-    missing: list[str],
-) -> list[str]:
-    """What keeps a file from fitting, in the order of our tensors."""
-    unknown = [
-        f"{theirs} has no place here"
-        for ours, theirs in ours_to_theirs.items()
-        if ours not in state
-    ]
-    shapes = [
-        f"{name} is {tuple(tensors[ours_to_theirs[name]].shape)} in the file, expected "
-        f"{tuple(state[name].shape)}"
-        for name in state
-        if name in ours_to_theirs and tensors[ours_to_theirs[name]].shape != state[name].shape
-    ]
-    absent = [
-        f"{name} is not in the file"
-        for name in state
-        if name not in ours_to_theirs
-        and name not in missing
-        and not name.endswith(".num_batches_tracked")
-    ]
-    return absent + shapes + unknown
+def _without_counters(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Batch norms count their batches; some files leave that out, and nothing here reads it."""
+    return {name: t for name, t in tensors.items() if not name.endswith(".num_batches_tracked")}
 
 
 def _locate(source: str) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -95,7 +96,7 @@ def _rest(name: str, pattern: str) -> str:
 def _shape_keeper(shapes: dict[str, tuple[int, ...]], name: str) -> Callable[..., None]:
     """A hook that notes the shape of a module's output; of several outputs, the first."""
 
-    def keep(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+    def keep(module: nn.Module, inputs: object, output: Any) -> None:
         shapes[name] = tuple((output if isinstance(output, Tensor) else output[0]).shape)
 
     return keep

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from vivant.errors import CardError
 from vivant.networks.card import read_card, read_weights
@@ -48,8 +48,12 @@ class OnnxRunner:
         self._input = self._session.get_inputs()[0].name
         self._fields = [output.name for output in self._session.get_outputs()]
 
-    def run(self, clips: UInt8[np.ndarray, "b n side side 3"]) -> Scores:
+    def run(self, clips: Shaped[np.ndarray, "..."]) -> Scores:
         """Score clips: see `Runner.run`."""
         check_clips(self.card, clips)
-        values = self._session.run(self._fields, {self._input: clips})
-        return to_scores(dict(zip(self._fields, values, strict=True)))
+        answer = self._session.run(self._fields, {self._input: clips})
+        fields = dict(zip(self._fields, answer, strict=True))
+        if "anchors" in fields:
+            # ONNX Runtime answers in C's long long: the same 64 bits under another name.
+            fields["anchors"] = fields["anchors"].view(np.int64)
+        return to_scores(fields)

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 
 from vivant.errors import InputError, WeightsError
 from vivant.networks.card import ModelCard
@@ -20,11 +20,12 @@ class Runner(Protocol):
     card: ModelCard
     """What it runs."""
 
-    def run(self, clips: UInt8[np.ndarray, "b n side side 3"]) -> Scores:
+    def run(self, clips: Shaped[np.ndarray, "..."]) -> Scores:
         """Score clips.
 
         Args:
-            clips: RGB crops, 0..255, the n frames of each clip in the order of time.
+            clips: uint8, (b, n, side, side, 3), RGB crops, 0..255, the frames of each clip in the
+                order of time.
 
         Raises:
             InputError: wrong shape or type.
@@ -33,7 +34,7 @@ class Runner(Protocol):
         ...
 
 
-def check_clips(card: ModelCard, clips: np.ndarray) -> None:
+def check_clips(card: ModelCard, clips: Shaped[np.ndarray, "..."]) -> None:
     """Refuse clips that the network cannot take.
 
     Raises:

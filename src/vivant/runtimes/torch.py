@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
+from vivant.errors import InputError
 from vivant.networks.checkpoint import load_checkpoint
 from vivant.networks.preprocessing import Normalise
 from vivant.records import Scores
@@ -23,16 +24,22 @@ class TorchRunner:
 
     Raises:
         CardError: the checkpoint is damaged; see `load_checkpoint`.
+        InputError: torch has no such device.
     """
 
     def __init__(self, card_path: Path, device: str = "cpu") -> None:
         network, self.card = load_checkpoint(card_path)
         preprocessing = self.card.preprocessing
-        self._device = torch.device(device)
-        self._network = network.to(self._device)
+        try:
+            self._device = torch.device(device)
+            self._network = network.to(self._device)
+        except (RuntimeError, AssertionError) as error:  # torch asserts that it has CUDA.
+            raise InputError(
+                f"torch {torch.__version__} cannot run on {device}: {error}"
+            ) from error
         self._normalise = Normalise(preprocessing.mean_rgb, preprocessing.std_rgb).to(self._device)
 
-    def run(self, clips: UInt8[np.ndarray, "b n side side 3"]) -> Scores:
+    def run(self, clips: Shaped[np.ndarray, "..."]) -> Scores:
         """Score clips: see `Runner.run`."""
         check_clips(self.card, clips)
         with torch.inference_mode():

@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from vivant.cli.app import app
+from vivant.errors import UnknownNameError, WeightsError
+from vivant.networks.card import read_card
+from vivant.networks.checkpoint import load_checkpoint
+from vivant.networks.models import model_d
+
+
+def run(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, arguments)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_list_names_the_models_and_says_what_they_are() -> None:
+    output = run("model", "list").stdout
+    assert "model_d" in output
+    assert "the complete network" in output
+    assert set(json.loads(run("model", "list", "--json").stdout)) >= {"model_a", "model_d", "lite"}
+
+
+def test_summary_is_a_table_for_people() -> None:
+    output = run("model", "summary", "model_d").stdout
+    assert "50,288,245" in output
+    assert "50.492" in output
+    assert "5 x 2048 x 7 x 7" in output
+
+
+def test_summary_is_json_for_programs() -> None:
+    content = json.loads(run("model", "summary", "model_d", "--json").stdout)
+    assert content["model"] == "model_d"
+    assert content["architecture"] == model_d().model_dump(mode="json")
+    assert content["parts"][-1] == {
+        "part": "total",
+        "output_shape": [1],
+        "num_parameters": 50_288_245,
+        "gmacs": pytest.approx(50.492, abs=1e-3),
+    }
+
+
+def test_init_makes_a_checkpoint_that_says_untrained(tmp_path: Path) -> None:
+    output = run("model", "init", "lite", "--pretrained", "package", "--out", str(tmp_path)).stdout
+    assert "UNTRAINED" in output
+    assert "matched" in output
+    assert "245" in output
+    assert "_fc.weight, _fc.bias" in output
+    card = tmp_path / "lite.safetensors.json"
+    assert card.name in output.replace("\n", "")
+    assert read_card(card).training is None
+    network, _ = load_checkpoint(card)
+    assert network.config.advisor.backbone == "efficientnet_lite0"
+
+
+def test_init_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        run("model", "init", "lite", "--out", str(tmp_path / folder), "--seed", seed)
+    digests = [
+        read_card(tmp_path / folder / "lite.safetensors.json").weights.sha256 for folder in "abc"
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_init_with_weights_that_do_not_fit_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="does not fit this backbone"):
+        run("model", "init", "model_d", "--pretrained", "package", "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'lite'"):
+        run("model", "init", "light", "--out", str(tmp_path))

@@ -1,0 +1,62 @@
+"""Fixtures of all tests. Seeds are passed in; nothing here needs a network, a GPU or licensed data."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from builders import moved, seeded
+from vivant.export.onnx import export_onnx
+from vivant.export.parity import ParityReport
+from vivant.networks.checkpoint import save_checkpoint
+from vivant.networks.models import lite
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One core for each worker of pytest-xdist."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares an expensive fixture runs in one worker."""
+    for item in items:
+        for fixture in {"lite_graph", "traced"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(fixture))
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The reference folder beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the reference folder {SHARED.name}/ beside the checkout")
+    return SHARED
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(20)
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    """Networks and constants made in the test are float64."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="session")
+def lite_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of `lite`, with random weights."""
+    return save_checkpoint(moved(seeded(lite())), tmp_path_factory.mktemp("lite"), "lite")
+
+
+@pytest.fixture(scope="session")
+def lite_graph(lite_card: Path, pytestconfig: pytest.Config) -> tuple[Path, ParityReport]:
+    """`lite` exported to ONNX, kept for the wheel's check (scripts/check_wheel.py)."""
+    return export_onnx(lite_card, pytestconfig.cache.mkdir("export"))

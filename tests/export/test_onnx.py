@@ -1,0 +1,108 @@
+"""The exported graph in ONNX Runtime against the network in torch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from builders import moved, seeded, small_config
+from vivant.errors import CardError, ParityError
+from vivant.export import onnx as export_module
+from vivant.export.onnx import export_onnx
+from vivant.export.parity import ParityReport
+from vivant.networks.anchors import AnchorSelector
+from vivant.networks.card import read_card
+from vivant.networks.checkpoint import save_checkpoint
+from vivant.networks.config import AamConfig, AdvisorConfig, NetworkConfig
+from vivant.networks.models import lite, model_d
+
+
+def test_lite_answers_alike(lite_graph: tuple[Path, ParityReport]) -> None:
+    path, report = lite_graph
+    assert path.name == "lite.onnx.json"
+    assert report.num_clips == 4
+    assert report.logit_difference < 1e-4
+    assert report.anchor_agreement == 1
+
+
+@pytest.mark.slow
+def test_se_resnet18_answers_alike(tmp_path: Path) -> None:
+    card = save_checkpoint(moved(seeded(small_config())), tmp_path, "small")
+    path, report = export_onnx(card, tmp_path / "graph")
+    assert report.logit_difference < 1e-4
+    assert report.anchor_agreement == 1
+    exported, original = read_card(path), read_card(card)
+    assert exported.architecture == original.architecture
+    assert exported.preprocessing == original.preprocessing
+    assert exported.weights.format == "onnx"
+    assert sorted(file.name for file in path.parent.iterdir()) == ["small.onnx", "small.onnx.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "config",
+    [
+        model_d(),
+        small_config(offset_slots="per_cell", lateral_fusion="concat", depth_to_class=True),
+        small_config(offset_slots="rank", frames="middle", depth_head=False),
+        small_config().model_copy(update={"crop_side_px": 448, "fusion": "exp_mul"}),
+        NetworkConfig(
+            advisor=AdvisorConfig(backbone="legacy_se_resnet18", readout="mean"),
+            aam=None,
+            fusion="am",
+        ),
+    ],
+    ids=["model_d", "per_cell", "rank", "hires", "advisor"],
+)
+def test_every_option_answers_alike(config: NetworkConfig, tmp_path: Path) -> None:
+    network = seeded(config) if config.aam is None else moved(seeded(config))
+    _, report = export_onnx(save_checkpoint(network, tmp_path, "some"), tmp_path)
+    assert report.logit_difference < 1e-3
+
+
+class Selection(nn.Module):
+    """The anchors alone, so that exact ties can be fed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.select = AnchorSelector(AamConfig())
+
+    def forward(self, cam: torch.Tensor) -> torch.Tensor:
+        return self.select(cam).cells
+
+
+def test_ties_are_broken_alike(generator: torch.Generator) -> None:
+    """Ruling 8: constant maps of any size, all-zero maps, and maps without a positive value."""
+    constants = [torch.full((7, 7), value) for value in (1, 0.1, 0.37, 1e-3, 0, -0.37)]
+    maps = torch.stack([*constants, *torch.randn(50, 7, 7, generator=generator)])
+    selection = Selection()
+    dynamic = ({0: torch.export.Dim("maps")},)
+    traced = torch.export.export(selection, (maps,), dynamic_shapes=dynamic)
+    content = export_module.convert(traced, ["cam"], ["cells"])
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (cells,) = session.run(None, {"cam": maps.numpy()})
+    np.testing.assert_array_equal(cells, selection(maps).numpy())
+    assert cells[:6].tolist() == [[0, 1, 2, 3]] * 6
+
+
+def test_graph_that_answers_otherwise_is_not_written(
+    lite_graph: tuple[Path, ParityReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graph holds other weights than the checkpoint: parity must notice."""
+    other_weights = lite_graph[0].with_suffix("").read_bytes()
+    card = save_checkpoint(moved(seeded(lite(), seed=99)), tmp_path, "lite")
+    monkeypatch.setattr(export_module, "trace", lambda graph: None)
+    monkeypatch.setattr(export_module, "convert", lambda *names: other_weights)
+    with pytest.raises(ParityError, match="expected logits within"):
+        export_onnx(card, tmp_path / "graph")
+    assert not (tmp_path / "graph").exists()
+
+
+def test_exported_card_is_no_checkpoint(lite_graph: tuple[Path, ParityReport]) -> None:
+    with pytest.raises(CardError, match="is the card of an onnx file: expected safetensors"):
+        export_onnx(lite_graph[0], lite_graph[0].parent / "again")
+    assert json.loads(lite_graph[0].read_text())["versions"]["opset"] == "20"

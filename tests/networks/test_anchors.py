@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch.nn import functional as F
+
+from vivant.geometry.grid import cell_centres, pooling_numerators
+from vivant.networks.anchors import AnchorSelector, grid_scores, rank_cells
+from vivant.networks.config import AamConfig
+
+
+def ranks_in_plain_python(scores: list[float]) -> list[int]:
+    """Decision D8, word for word."""
+    largest = max(abs(score) for score in scores) or 1
+    levels = [round(float(np.float32(4096) * np.float32(s) / np.float32(largest))) for s in scores]
+    order = sorted(range(16), key=lambda cell: (-levels[cell], cell))
+    return [order.index(cell) for cell in range(16)]
+
+
+@pytest.mark.usefixtures("double")
+def test_grid_is_bilinear_upsampling_then_mean_of_cells(generator: torch.Generator) -> None:
+    cam = torch.randn(6, 7, 7, generator=generator)
+    large = F.interpolate(cam[:, None], size=(224, 224), mode="bilinear", align_corners=False)
+    expected = F.avg_pool2d(large, 56)[:, 0]
+    scores = grid_scores(cam, torch.tensor(pooling_numerators() / 56))
+    torch.testing.assert_close(scores, expected, rtol=0, atol=1e-10)
+
+
+def test_grid_of_ones_is_ones() -> None:
+    pooling = torch.tensor(pooling_numerators()) / 56
+    torch.testing.assert_close(grid_scores(torch.ones(1, 7, 7), pooling), torch.ones(1, 4, 4))
+
+
+@pytest.mark.parametrize("constant", [1.0, 0.1, 0.37, 1e-3])
+def test_constant_map_gives_the_first_cells(constant: float) -> None:
+    anchors = AnchorSelector(AamConfig())(torch.full((2, 7, 7), constant))
+    assert anchors.cells.tolist() == [[0, 1, 2, 3]] * 2
+
+
+@settings(deadline=None)
+@given(arrays(np.float32, (16,), elements=st.floats(-1, 1, width=16)))
+def test_ranks_are_those_of_a_sort_by_level_then_cell(scores: np.ndarray) -> None:
+    ranks = rank_cells(torch.tensor(scores).reshape(1, 4, 4))
+    assert ranks.tolist() == [ranks_in_plain_python(scores.tolist())]
+
+
+def test_map_without_a_positive_value_is_ranked_as_it_is() -> None:
+    cam = torch.full((1, 7, 7), -1.0)
+    cam[0, 6, 6] = -0.5
+    cells = AnchorSelector(AamConfig(num_patches=1))(cam).cells
+    assert cells.tolist() == [[15]]
+    zero = AnchorSelector(AamConfig())(torch.zeros(1, 7, 7)).cells
+    assert zero.tolist() == [[0, 1, 2, 3]]
+
+
+def test_rectified_part_alone_is_ranked_where_there_is_one() -> None:
+    cam = torch.full((1, 7, 7), -100.0)
+    cam[0, 0, 0] = 1.0
+    # Unrectified, every cell but those far from the corner would be dragged below it alike.
+    assert AnchorSelector(AamConfig(num_patches=2))(cam).cells.tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("num_patches", [1, 4, 16])
+def test_slots_follow_the_cells_or_the_ranks(num_patches: int, generator: torch.Generator) -> None:
+    cam = torch.rand(20, 7, 7, generator=generator)
+    pooling = torch.tensor(pooling_numerators()) / 56
+    ranks = rank_cells(grid_scores(cam, pooling))
+    by_rank = ranks.argsort(1)[:, :num_patches]
+    ranked = AnchorSelector(AamConfig(num_patches=num_patches, offset_slots="rank"))(cam)
+    raster = AnchorSelector(AamConfig(num_patches=num_patches))(cam)
+    assert torch.equal(ranked.cells, by_rank)
+    assert torch.equal(raster.cells, by_rank.sort(1).values)
+    assert torch.equal(raster.centres, torch.tensor(cell_centres()).float()[raster.cells])
+
+
+def test_anchors_carry_no_gradient() -> None:
+    anchors = AnchorSelector(AamConfig())(torch.rand(1, 7, 7, requires_grad=True))
+    assert not anchors.centres.requires_grad

@@ -1,0 +1,134 @@
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from vivant.errors import CardError
+from vivant.networks.card import (
+    ModelCard,
+    OperatingPoint,
+    Preprocessing,
+    TrainingRecord,
+    WeightsFile,
+    digest,
+    read_card,
+    read_weights,
+    write_bytes,
+    write_card,
+)
+from vivant.networks.config import NetworkConfig
+
+TRAINED = TrainingRecord(data="oulu-npu:1", is_synthetic=False, pai_species=("print", "replay"))
+POINT = OperatingPoint(threshold=0.42, rule="dev-eer", data="oulu-npu:1 dev")
+
+
+def card(**changes: object) -> ModelCard:
+    content = {
+        "model": "model_d",
+        "architecture": NetworkConfig(),
+        "preprocessing": Preprocessing(crop_side_px=224, mean_rgb=(0.5,) * 3, std_rgb=(0.5,) * 3),
+        "versions": {"vivant": "0"},
+        "weights": WeightsFile(file_name="w.safetensors", format="safetensors", sha256="0" * 64),
+    }
+    return ModelCard.model_validate(content | changes)
+
+
+def test_card_comes_back_from_its_file(tmp_path: Path) -> None:
+    written = card(training=TRAINED, operating_point=POINT)
+    path = write_card(written, tmp_path)
+    assert path.name == "w.safetensors.json"
+    assert read_card(path) == written
+
+
+@pytest.mark.parametrize(
+    ("path_in_card", "value", "message"),
+    [
+        (("card_format",), 2, "card_format: Input should be 1"),
+        (("labels",), ["attack", "bona_fide"], "labels.0: Input should be 'bona_fide'"),
+        (("preprocessing", "colour_order"), "BGR", "colour_order: Input should be 'RGB'"),
+        (("preprocessing", "value_range"), [0, 1], "value_range.1: Input should be 255"),
+        (
+            ("preprocessing", "crop_side_px"),
+            112,
+            "takes crops of 224 pixels, preprocessing makes 112",
+        ),
+        (("preprocessing", "crop_scale"), 0.5, "crop_scale: Input should be greater than 1"),
+        (("preprocessing", "mean_rgb"), [0.5], "mean_rgb.1: Field required"),
+        (("weights", "file_name"), "../../etc/passwd", "file_name: String should match pattern"),
+        (("weights", "sha256"), "abc", "sha256: String should match pattern"),
+        (("model",), "a/b", "model: String should match pattern"),
+        (
+            ("operating_point",),
+            POINT.model_dump(),
+            "untrained model cannot have an operating point",
+        ),
+        (("architecture", "aam", "num_patches"), 17, "num_patches: Input should be less than"),
+        (("colour",), "RGB", "colour: Extra inputs are not permitted"),
+    ],
+)
+def test_card_that_contradicts_itself_is_refused(
+    path_in_card: tuple[str, ...], value: object, message: str, tmp_path: Path
+) -> None:
+    content = json.loads(card().model_dump_json())
+    place = content
+    for key in path_in_card[:-1]:
+        place = place[key]
+    place[path_in_card[-1]] = value
+    (tmp_path / "bad.json").write_text(json.dumps(content))
+    with pytest.raises(CardError) as caught:
+        read_card(tmp_path / "bad.json")
+    assert message in str(caught.value)
+
+
+def test_threshold_outside_the_scores_is_refused() -> None:
+    for threshold in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValidationError):
+            OperatingPoint(threshold=threshold, rule="fixed-0.5", data="none")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "null", "\x00"])
+def test_what_is_no_card_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text(content)
+    with pytest.raises(CardError, match=r"bad.json is not a model card"):
+        read_card(tmp_path / "bad.json")
+
+
+def test_missing_card_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match="expected a model card at .*nowhere.json"):
+        read_card(tmp_path / "nowhere.json")
+
+
+def test_weights_are_read_only_if_they_are_the_cards(tmp_path: Path) -> None:
+    content = b"weights"
+    of_card = card(
+        weights=WeightsFile(file_name="w.safetensors", format="safetensors", sha256=digest(content))
+    )
+    with pytest.raises(CardError, match="the card's weights are not at"):
+        read_weights(of_card, tmp_path)
+    write_bytes(tmp_path / "w.safetensors", content)
+    assert read_weights(of_card, tmp_path) == content
+    write_bytes(tmp_path / "w.safetensors", b"weightz")
+    with pytest.raises(CardError, match="is not the file that its card describes"):
+        read_weights(of_card, tmp_path)
+
+
+def test_digest_is_sha256() -> None:
+    # FIPS 180-2, example B.1.
+    assert digest(b"abc").startswith("ba7816bf8f01cfea414140de5dae2223b00361a396177a9c")
+
+
+def test_files_are_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "file"
+    write_bytes(target, b"old")
+
+    def no_space(file_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        write_bytes(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]

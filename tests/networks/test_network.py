@@ -1,0 +1,185 @@
+import pytest
+import torch
+from torch import Tensor
+
+from builders import moved, seeded, small_config
+from vivant.errors import InputError
+from vivant.networks.config import AamConfig, AdvisorConfig, NetworkConfig
+from vivant.networks.models import lite
+from vivant.networks.network import Network
+from vivant.records import Scores
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return moved(seeded(small_config())).eval()
+
+
+@pytest.fixture
+def clips(generator: torch.Generator) -> Tensor:
+    return torch.randn(2, 5, 3, 224, 224, generator=generator)
+
+
+def test_output_has_the_fields_and_shapes_of_the_record(network: Network, clips: Tensor) -> None:
+    with torch.inference_mode():
+        output = network(clips)
+    assert output._fields == tuple(Scores.__dataclass_fields__)
+    shapes = {name: tuple(tensor.shape) for name, tensor in output._asdict().items()}
+    assert shapes == {
+        "bona_fide_score": (2,),
+        "advisor_score": (2,),
+        "advisor_logits": (2, 2),
+        "advisor_embedding": (2, 16),
+        "cam": (2, 5, 7, 7),
+        "aam_score": (2,),
+        "aam_logits": (2, 5, 2),
+        "aam_embedding": (2, 5, 64),
+        "fused_feature": (2, 5, 64),
+        "anchors": (2, 5, 4),
+        "centres": (2, 5, 4, 2),
+        "boxes": (2, 5, 4, 4),
+        "depth": (2, 5, 4, 14, 14),
+    }
+
+
+def test_scores_are_bona_fide_probabilities(network: Network, clips: Tensor) -> None:
+    with torch.inference_mode():
+        output = network(clips)
+    p, q = output.advisor_logits.softmax(1)[:, 0], output.aam_logits.softmax(2)[..., 0].mean(1)
+    torch.testing.assert_close(output.advisor_score, p)
+    torch.testing.assert_close(output.aam_score, q)
+    expected = 0.5 + (p.exp() - (1 - p).exp() + 2 * q - 1) / (2 * torch.e)
+    torch.testing.assert_close(output.bona_fide_score, expected)
+
+
+def test_higher_bona_fide_logit_raises_the_score(network: Network, clips: Tensor) -> None:
+    """Polarity, end to end: class 0 is bona fide, and a higher score is bona fide (D1)."""
+    changed = moved(seeded(small_config())).eval()
+    with torch.inference_mode():
+        before = changed(clips)
+        changed.advisor.classifier.bias[0] += 1
+        after = changed(clips)
+    assert bool((after.bona_fide_score > before.bona_fide_score).all())
+
+
+def test_boxes_are_the_patches_in_pixels_of_the_crop(network: Network, clips: Tensor) -> None:
+    with torch.inference_mode():
+        output = network(clips)
+    boxes = output.boxes
+    assert bool((boxes >= -1e-4).all())
+    assert bool((boxes <= 224 + 1e-4).all())
+    torch.testing.assert_close(boxes[..., 2:] - boxes[..., :2], torch.full_like(output.centres, 56))
+    torch.testing.assert_close(boxes[..., :2], (output.centres + 1) * 112 - 28)
+
+
+def test_no_autograd_is_needed(network: Network, clips: Tensor) -> None:
+    with torch.inference_mode():
+        inference = network(clips)
+    training = network(clips)
+    assert inference.bona_fide_score.grad_fn is None
+    torch.testing.assert_close(inference.bona_fide_score, training.bona_fide_score)
+    torch.testing.assert_close(inference.centres, training.centres)
+
+
+def test_clips_do_not_see_each_other(network: Network, clips: Tensor) -> None:
+    with torch.inference_mode():
+        together = network(clips)
+        alone = network(clips[1:])
+    for of_both, of_one in zip(together, alone, strict=True):
+        torch.testing.assert_close(of_both[1:], of_one, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("frames", "index"), [("last", 4), ("middle", 2)])
+def test_one_frame_is_the_frame_it_says(frames: str, index: int, clips: Tensor) -> None:
+    every = moved(seeded(small_config())).eval()
+    single = moved(seeded(small_config(frames=frames))).eval()
+    single.load_state_dict(every.state_dict())
+    with torch.inference_mode():
+        of_all, of_one = every(clips), single(clips)
+    torch.testing.assert_close(of_one.anchors[:, 0], of_all.anchors[:, index])
+    torch.testing.assert_close(
+        of_one.aam_logits[:, 0], of_all.aam_logits[:, index], rtol=1e-3, atol=1e-4
+    )
+    assert torch.equal(single.select_frames(clips)[:, 0], clips[:, index])
+
+
+def test_advisor_alone_scores_by_itself(clips: Tensor) -> None:
+    config = NetworkConfig(advisor=AdvisorConfig(backbone="resnet18"), aam=None, fusion="am")
+    with torch.inference_mode():
+        output = seeded(config).eval()(clips)
+    assert torch.equal(output.bona_fide_score, output.advisor_score)
+    assert output.anchors is None
+    assert output.depth is None
+
+
+def test_larger_crops_give_the_advisor_the_same_picture(clips: Tensor) -> None:
+    small = moved(seeded(small_config())).eval()
+    config = small.config.model_copy(update={"crop_side_px": 448})
+    large = moved(seeded(config)).eval()
+    large.load_state_dict(small.state_dict())
+    doubled = clips.repeat_interleave(2, dim=3).repeat_interleave(2, dim=4)
+    with torch.inference_mode():
+        of_small, of_large = small(clips), large(doubled)
+    torch.testing.assert_close(
+        of_large.advisor_logits, of_small.advisor_logits, rtol=1e-3, atol=1e-4
+    )
+    torch.testing.assert_close(of_large.boxes, 2 * of_small.boxes, rtol=1e-3, atol=1e-2)
+    with pytest.raises(InputError, match=r"expected clips of shape \(clips, 5, 3, 448, 448\)"):
+        large(clips)
+
+
+def test_lite_looks_at_the_newest_frame_only(generator: torch.Generator) -> None:
+    network = seeded(lite()).eval()
+    with torch.inference_mode():
+        output = network(torch.randn(1, 5, 3, 224, 224, generator=generator))
+    assert output.depth.shape == (1, 1, 4, 14, 14)
+    assert output.cam.shape == (1, 5, 7, 7)
+
+
+def test_network_is_deterministic(network: Network, clips: Tensor) -> None:
+    with torch.inference_mode():
+        first, second = network(clips), network(clips)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+class TestRefusals:
+    """Each message says what was expected and what was given."""
+
+    @pytest.mark.parametrize(
+        ("shape", "message"),
+        [
+            ((1, 4, 3, 224, 224), "expected 5 frames a clip, got 4"),
+            ((1, 5, 3, 112, 112), r"expected clips of shape .*224, 224\), got .*112"),
+            ((1, 5, 1, 224, 224), r"expected clips of shape \(clips, 5, 3,"),
+            ((5, 3, 224, 224), "expected clips of shape"),
+            ((0, 5, 3, 224, 224), "expected at least one clip, got none"),
+        ],
+    )
+    def test_wrong_shape(self, network: Network, shape: tuple[int, ...], message: str) -> None:
+        with pytest.raises(InputError, match=message):
+            network(torch.zeros(shape))
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_value_that_is_not_finite(self, network: Network, clips: Tensor, value: float) -> None:
+        clips[1, 3, 0, 10, 10] = value
+        with pytest.raises(InputError, match="expected finite crops, got NaN or infinity"):
+            network(clips)
+
+    def test_other_precision(self, network: Network, clips: Tensor) -> None:
+        with pytest.raises(InputError, match=r"expected crops of torch.float32, got torch.float64"):
+            network(clips.double())
+
+    def test_crops_on_another_device(self, network: Network, clips: Tensor) -> None:
+        with pytest.raises(
+            InputError, match="expected crops on cpu, where the network is, got meta"
+        ):
+            network(clips.to("meta"))
+
+    def test_too_many_patches(self) -> None:
+        with pytest.raises(ValueError, match="less than or equal to 16"):
+            AamConfig(num_patches=17)
+
+
+def test_pictures_are_not_taken_for_normalised_crops(network: Network) -> None:
+    with pytest.raises(InputError, match=r"got uint8: pass them through preprocessing.Normalise"):
+        network(torch.zeros(1, 5, 3, 224, 224, dtype=torch.uint8))
