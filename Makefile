@@ -23,7 +23,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 unit: $(READY)
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations=10
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --durations=10
 
 # The tests leave their exported graph behind; the wheel runs it in an environment without torch.
 wheel: unit

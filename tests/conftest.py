@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from builders import moved, seeded
-from vivant.export.onnx import export_onnx
-from vivant.export.parity import ParityReport
 from vivant.networks.checkpoint import save_checkpoint
 from vivant.networks.models import lite
 
@@ -19,14 +17,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """One core for each worker of pytest-xdist."""
     if hasattr(config, "workerinput"):
         torch.set_num_threads(1)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares an expensive fixture runs in one worker."""
-    for item in items:
-        for fixture in {"lite_graph", "traced"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(fixture))
 
 
 @pytest.fixture
@@ -54,9 +44,3 @@ def double() -> Iterator[None]:
 def lite_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of `lite`, with random weights."""
     return save_checkpoint(moved(seeded(lite())), tmp_path_factory.mktemp("lite"), "lite")
-
-
-@pytest.fixture(scope="session")
-def lite_graph(lite_card: Path, pytestconfig: pytest.Config) -> tuple[Path, ParityReport]:
-    """`lite` exported to ONNX, kept for the wheel's check (scripts/check_wheel.py)."""
-    return export_onnx(lite_card, pytestconfig.cache.mkdir("export"))

@@ -19,6 +19,25 @@ from vivant.networks.card import read_card
 from vivant.networks.checkpoint import save_checkpoint
 from vivant.networks.config import AamConfig, AdvisorConfig, NetworkConfig
 from vivant.networks.models import lite, model_d
+from vivant.runtimes.onnx import OnnxRunner
+from vivant.runtimes.torch import TorchRunner
+
+
+@pytest.fixture(scope="module")
+def lite_graph(lite_card: Path, pytestconfig: pytest.Config) -> tuple[Path, ParityReport]:
+    """`lite` exported to ONNX; it stays in the cache for scripts/check_wheel.py."""
+    return export_onnx(lite_card, pytestconfig.cache.mkdir("export"))
+
+
+def test_every_field_is_torchs(lite_card: Path, lite_graph: tuple[Path, ParityReport]) -> None:
+    clips = np.random.default_rng(8).integers(0, 256, (3, 5, 224, 224, 3), dtype=np.uint8)
+    of_torch = TorchRunner(lite_card).run(clips)
+    for num_threads in (1, 2):
+        of_onnx = OnnxRunner(lite_graph[0], num_threads=num_threads).run(clips)
+        for name in of_torch.__dataclass_fields__:
+            mine, theirs = getattr(of_onnx, name), getattr(of_torch, name)
+            assert mine.dtype == theirs.dtype, name
+            np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_lite_answers_alike(lite_graph: tuple[Path, ParityReport]) -> None:

@@ -1,79 +1,119 @@
+"""The runner on a graph written by hand; exported networks are in tests/export/test_onnx.py."""
+
 import json
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
-from vivant.errors import CardError
-from vivant.export.parity import ParityReport
-from vivant.networks.card import digest
+from vivant.errors import CardError, WeightsError
+from vivant.networks.card import ModelCard, Preprocessing, WeightsFile, digest, write_card
+from vivant.networks.models import model_b
 from vivant.runtimes.onnx import OnnxRunner
-from vivant.runtimes.torch import TorchRunner
+
+BRIGHTNESS = """
+<ir_version: 9, opset_import: ["" : 20]>
+brightness (uint8[b, 5, 224, 224, 3] clips) => (
+    float[b] bona_fide_score, float[b] advisor_score, float[b, 2] advisor_logits,
+    float[b, 1] advisor_embedding, float[b, 5, 7, 7] cam, int64[b, 5, 1] anchors)
+<float one = {1}, float largest = {255}, int64[4] all = {1, 2, 3, 4}, int64[1] colour = {4},
+ int64[1] last = {1}, int64[2] cell = {2, 3}, int64[1] slot = {2}>
+{
+    numbers = Cast<to = 1>(clips)
+    shares = Div(numbers, largest)
+    bona_fide_score = ReduceMean<keepdims = 0>(shares, all)
+    advisor_score = Identity(bona_fide_score)
+    advisor_embedding = Unsqueeze(bona_fide_score, last)
+    rest = Sub(one, advisor_embedding)
+    advisor_logits = Concat<axis = 1>(advisor_embedding, rest)
+    grey = ReduceMean<keepdims = 0>(shares, colour)
+    cam = AveragePool<kernel_shape = [32, 32], strides = [32, 32]>(grey)
+    of_frame = ReduceMean<keepdims = 0>(cam, cell)
+    whole = Cast<to = 7>(of_frame)
+    anchors = Unsqueeze(whole, slot)
+}
+"""
+
+
+def write(folder: Path, content: bytes) -> Path:
+    """A file and a card that vouches for it."""
+    weights = WeightsFile(file_name="hand.onnx", format="onnx", sha256=digest(content))
+    card = ModelCard(
+        model="hand",
+        architecture=model_b(),
+        preprocessing=Preprocessing(crop_side_px=224, mean_rgb=(0.5,) * 3, std_rgb=(0.5,) * 3),
+        versions={},
+        weights=weights,
+    )
+    (folder / "hand.onnx").write_bytes(content)
+    return write_card(card, folder)
 
 
 @pytest.fixture
-def graph_card(lite_graph: tuple[Path, ParityReport], tmp_path: Path) -> Path:
-    """A copy that a test may damage."""
-    card = tmp_path / "lite.onnx.json"
-    card.write_bytes(lite_graph[0].read_bytes())
-    (tmp_path / "lite.onnx").write_bytes(lite_graph[0].with_suffix("").read_bytes())
-    return card
+def brightness() -> onnx.ModelProto:
+    """A "network" whose score is the mean of the pixels."""
+    return onnx.parser.parse_model(BRIGHTNESS)
 
 
-def vouch_for(card: Path, content: bytes) -> None:
-    card.with_suffix("").write_bytes(content)
-    fields = json.loads(card.read_text())
-    fields["weights"]["sha256"] = digest(content)
-    card.write_text(json.dumps(fields))
-
-
-def test_answer_is_torchs(lite_card: Path, lite_graph: tuple[Path, ParityReport]) -> None:
+def test_answer_is_the_graphs(brightness: onnx.ModelProto, tmp_path: Path) -> None:
     clips = np.random.default_rng(8).integers(0, 256, (3, 5, 224, 224, 3), dtype=np.uint8)
-    of_onnx, of_torch = OnnxRunner(lite_graph[0]).run(clips), TorchRunner(lite_card).run(clips)
-    for name in of_torch.__dataclass_fields__:
-        mine, theirs = getattr(of_onnx, name), getattr(of_torch, name)
-        assert mine.dtype == theirs.dtype, name
-        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=name)
+    scores = OnnxRunner(write(tmp_path, brightness.SerializeToString())).run(clips)
+    means = clips.mean((1, 2, 3, 4)) / 255
+    np.testing.assert_allclose(scores.bona_fide_score, means, rtol=1e-5)
+    np.testing.assert_allclose(scores.advisor_logits, np.stack([means, 1 - means], 1), rtol=1e-5)
+    cells = clips.reshape(3, 5, 7, 32, 7, 32, 3).mean((3, 5, 6)) / 255
+    np.testing.assert_allclose(scores.cam, cells, rtol=1e-5)
+    assert scores.anchors is not None
+    assert scores.anchors.dtype.type is np.int64, "not C's long long"
+    assert scores.depth is None
 
 
-def test_threads_do_not_change_the_answer(lite_graph: tuple[Path, ParityReport]) -> None:
-    clips = np.full((1, 5, 224, 224, 3), 90, np.uint8)
-    one, more = (OnnxRunner(lite_graph[0], num_threads=n).run(clips) for n in (1, 2))
-    np.testing.assert_allclose(one.bona_fide_score, more.bona_fide_score, atol=1e-5)
+def test_views_of_larger_arrays_are_taken(brightness: onnx.ModelProto, tmp_path: Path) -> None:
+    frames = np.random.default_rng(8).integers(0, 256, (1, 5, 300, 300, 3), dtype=np.uint8)
+    view = frames[:, :, 20:244, 30:254, ::-1]
+    score = OnnxRunner(write(tmp_path, brightness.SerializeToString())).run(view).bona_fide_score
+    assert score == pytest.approx(view.mean() / 255, rel=1e-5)
 
 
-def test_another_file_is_refused(graph_card: Path) -> None:
-    graph_card.with_suffix("").write_bytes(b"another")
+def test_answer_that_is_not_finite_is_refused(brightness: onnx.ModelProto, tmp_path: Path) -> None:
+    largest = next(c for c in brightness.graph.initializer if c.name == "largest")
+    largest.ClearField("float_data")
+    largest.raw_data = np.float32(0).tobytes()
+    runner = OnnxRunner(write(tmp_path, brightness.SerializeToString()))
+    with pytest.raises(WeightsError, match="bona_fide_score is not finite"):
+        runner.run(np.zeros((1, 5, 224, 224, 3), np.uint8))
+
+
+def test_another_file_is_refused(brightness: onnx.ModelProto, tmp_path: Path) -> None:
+    card = write(tmp_path, brightness.SerializeToString())
+    card.with_suffix("").write_bytes(b"another")
     with pytest.raises(CardError, match="is not the file that its card describes"):
-        OnnxRunner(graph_card)
+        OnnxRunner(card)
 
 
-def test_what_is_no_graph_is_refused(graph_card: Path) -> None:
-    vouch_for(graph_card, b"not a graph")
-    with pytest.raises(CardError, match=r"lite.onnx is not a usable graph"):
-        OnnxRunner(graph_card)
+def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match=r"hand.onnx is not a usable graph"):
+        OnnxRunner(write(tmp_path, b"not a graph"))
 
 
-def test_graph_that_reads_other_files_is_refused(graph_card: Path) -> None:
+def test_graph_that_reads_other_files_is_refused(
+    brightness: onnx.ModelProto, tmp_path: Path
+) -> None:
     """External data: an ONNX file may name any file of the disk as its weights."""
-    secret = graph_card.parent / "secret.bin"
-    secret.write_bytes(np.arange(4, dtype=np.float32).tobytes())
-    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4])
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="secret.bin")
-    output = helper.make_tensor_value_info("bona_fide_score", TensorProto.FLOAT, [4])
-    graph = helper.make_graph(
-        [helper.make_node("Identity", ["w"], ["bona_fide_score"])], "g", [], [output], [tensor]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
-    vouch_for(graph_card, model.SerializeToString())
-    with pytest.raises(CardError, match="is not a usable graph"):
-        OnnxRunner(graph_card)
-    assert isinstance(onnx.load_model_from_string(model.SerializeToString()), onnx.ModelProto)
+    (tmp_path / "secret.bin").write_bytes(np.float32(255).tobytes())
+    largest = next(c for c in brightness.graph.initializer if c.name == "largest")
+    largest.ClearField("float_data")
+    largest.data_location = TensorProto.EXTERNAL
+    largest.external_data.add(key="location", value=str(tmp_path / "secret.bin"))
+    for location in ("secret.bin", str(tmp_path / "secret.bin")):
+        largest.external_data[0].value = location
+        with pytest.raises(CardError, match="is not a usable graph"):
+            OnnxRunner(write(tmp_path, brightness.SerializeToString()))
 
 
 def test_checkpoint_is_no_graph(lite_card: Path) -> None:
+    assert json.loads(lite_card.read_text())["weights"]["format"] == "safetensors"
     with pytest.raises(CardError, match="expected onnx: make one with vivant export"):
         OnnxRunner(lite_card)
