@@ -29,7 +29,7 @@ class Scores:
     """
 
     bona_fide_score: Float[np.ndarray, " b"]
-    """Fused score of the clip, 0..1, higher is bona fide (network.md 2.7)."""
+    """Fused score of the clip, 0..1, higher is bona fide (D30)."""
     advisor_score: Float[np.ndarray, " b"]
     """Bona fide probability of the Advisor Module alone, 0..1."""
     advisor_logits: Float[np.ndarray, "b 2"]

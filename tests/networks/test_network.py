@@ -17,7 +17,7 @@ def network() -> Network:
 
 @pytest.fixture
 def clips(generator: torch.Generator) -> Tensor:
-    return torch.randn(2, 5, 3, 224, 224, generator=generator)
+    return torch.randn(1, 5, 3, 224, 224, generator=generator)
 
 
 def test_output_has_the_fields_and_shapes_of_the_record(network: Network, clips: Tensor) -> None:
@@ -26,19 +26,19 @@ def test_output_has_the_fields_and_shapes_of_the_record(network: Network, clips:
     assert output._fields == tuple(Scores.__dataclass_fields__)
     shapes = {name: tuple(tensor.shape) for name, tensor in output._asdict().items()}
     assert shapes == {
-        "bona_fide_score": (2,),
-        "advisor_score": (2,),
-        "advisor_logits": (2, 2),
-        "advisor_embedding": (2, 16),
-        "cam": (2, 5, 7, 7),
-        "aam_score": (2,),
-        "aam_logits": (2, 5, 2),
-        "aam_embedding": (2, 5, 64),
-        "fused_feature": (2, 5, 64),
-        "anchors": (2, 5, 4),
-        "centres": (2, 5, 4, 2),
-        "boxes": (2, 5, 4, 4),
-        "depth": (2, 5, 4, 14, 14),
+        "bona_fide_score": (1,),
+        "advisor_score": (1,),
+        "advisor_logits": (1, 2),
+        "advisor_embedding": (1, 16),
+        "cam": (1, 5, 7, 7),
+        "aam_score": (1,),
+        "aam_logits": (1, 5, 2),
+        "aam_embedding": (1, 5, 64),
+        "fused_feature": (1, 5, 64),
+        "anchors": (1, 5, 4),
+        "centres": (1, 5, 4, 2),
+        "boxes": (1, 5, 4, 4),
+        "depth": (1, 5, 4, 14, 14),
     }
 
 
@@ -82,6 +82,7 @@ def test_no_autograd_is_needed(network: Network, clips: Tensor) -> None:
 
 
 def test_clips_do_not_see_each_other(network: Network, clips: Tensor) -> None:
+    clips = torch.cat([clips.flip(3), clips])
     with torch.inference_mode():
         together = network(clips)
         alone = network(clips[1:])
@@ -161,7 +162,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_value_that_is_not_finite(self, network: Network, clips: Tensor, value: float) -> None:
-        clips[1, 3, 0, 10, 10] = value
+        clips[0, 3, 0, 10, 10] = value
         with pytest.raises(InputError, match="expected finite crops, got NaN or infinity"):
             network(clips)
 

@@ -2,7 +2,9 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -67,11 +69,7 @@ def convert(program: ExportedProgram, inputs: Sequence[str], outputs: Sequence[s
         inputs: Names for its inputs.
         outputs: Names for its outputs.
     """
-    # The exporter warns of every torchvision operator, which nothing here uses.
-    log = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
+    with _quiet_exporter():
         converted = torch.onnx.export(
             program,
             dynamo=True,
@@ -80,11 +78,25 @@ def convert(program: ExportedProgram, inputs: Sequence[str], outputs: Sequence[s
             output_names=outputs,
             verbose=False,
         )
-    finally:
-        log.setLevel(level)
     assert converted is not None
     content: bytes = converted.model_proto.SerializeToString()
     return content
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Without what torch 2.13's exporter tells of itself, which a user cannot act on."""
+    # It logs a warning for each operator of torchvision, which nothing here uses ...
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # ... and deprecates its own tree class (LeafSpec).
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _write(card: ModelCard, content: bytes, folder: Path) -> Path:

@@ -48,7 +48,7 @@ CENTRE_LIMIT = 1 - PATCH_SCALE
 
 
 def pooling_numerators() -> Int[np.ndarray, "grid map"]:
-    """The map W from a 7x7 Grad-CAM to the 4x4 grid, times 56 (network.md 2.4).
+    """The map W from a 7x7 Grad-CAM to the 4x4 grid, times 56.
 
     The paper upsamples the Grad-CAM bilinearly to 224x224 and averages 56x56 cells. Both steps are
     linear and separable, so that together they are R = W S W^T with the 4x7 matrix W = this / 56.

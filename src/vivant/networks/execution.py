@@ -119,7 +119,7 @@ def _block(num_in: int, width: int, middle: int) -> nn.Sequential:
 
 
 def _depth_head(fused: int, width: int) -> nn.Sequential:
-    """Linear output: a ReLU there can die on all-zero targets (network.md 2.6)."""
+    """Linear output: a ReLU there can die on all-zero targets (D26)."""
     return nn.Sequential(
         _conv_norm(fused, width),
         _conv_norm(width, width // 2),

@@ -63,7 +63,7 @@ class GradCam(nn.Module):
 def lstm_input_gradient(
     cell: nn.LSTMCell, trace: LstmTrace, hidden_gradient: Float[Tensor, "b n h"]
 ) -> Float[Tensor, "b n c"]:
-    """dy/dg of each frame: back-propagation through time, written out (network.md 2.2).
+    """dy/dg of each frame: back-propagation through time, written out (Eq. 3).
 
     Args:
         cell: The weights.

@@ -82,7 +82,7 @@ def total_loss(
     if config.aam_weight:
         if output.aam_logits is None:
             raise ConfigError("aam_weight > 0 needs the Attended-Auxiliary Module: set it to 0")
-        # Each frame carries its clip's label; the mean is over all frames (network.md 2.9).
+        # Each frame carries its clip's label; the mean is over all frames (D5).
         num_frames = output.aam_logits.shape[1]
         aam = F.cross_entropy(output.aam_logits.flatten(0, 1), labels.repeat_interleave(num_frames))
     if config.depth_weight:

@@ -1,0 +1,82 @@
+"""Builds the wheel and uses it in an empty environment without torch, as a user of exports would.
+
+    python scripts/check_wheel.py GRAPH_CARD
+
+GRAPH_CARD is the card of an exported `lite`; the tests leave one behind.
+"""
+
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src"
+
+USE = """
+import sys
+from pathlib import Path
+import numpy as np
+from vivant.runtimes.onnx import OnnxRunner
+runner = OnnxRunner(Path(sys.argv[1]))
+clips = np.random.default_rng(0).integers(0, 256, (2, 5, 224, 224, 3), dtype=np.uint8)
+scores = runner.run(clips)
+assert ((0 <= scores.bona_fide_score) & (scores.bona_fide_score <= 1)).all()
+assert scores.boxes.shape == (2, 1, 4, 4)
+assert "torch" not in sys.modules
+print("scored 2 clips without torch:", scores.bona_fide_score.tolist(), "(UNTRAINED)")
+"""
+
+
+def run(*command: str | Path, fails: bool = False) -> str:
+    """Output of a command, which must succeed, or fail if so said."""
+    answer = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if (answer.returncode != 0) != fails:
+        sys.exit(f"{' '.join(map(str, command))}\n{answer.stdout}\n{answer.stderr}")
+    return answer.stdout + answer.stderr
+
+
+def check_files(wheel: Path) -> None:
+    """The wheel has each file of the source, and the licence."""
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    expected = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    missing = sorted(expected - packed)
+    if missing:
+        sys.exit(f"the wheel lacks {missing}")
+    for name in ("LICENSE", "NOTICE"):
+        if not any(path.endswith(f"licenses/{name}") for path in packed):
+            sys.exit(f"the wheel lacks {name}")
+
+
+def main(graph_card: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run(sys.executable, "-m", "build", "--wheel", "--outdir", folder)
+        (wheel,) = Path(folder).glob("*.whl")
+        check_files(wheel)
+        environment = Path(folder) / "empty"
+        venv.create(environment, with_pip=True)
+        python, vivant = environment / "bin" / "python", environment / "bin" / "vivant"
+        run(python, "-m", "pip", "install", "--quiet", "--constraint", "constraints.txt", wheel)
+        installed = run(python, "-m", "pip", "list")
+        if "\ntorch " in installed:
+            sys.exit("the base install brings torch")
+        print(run(vivant, "--version").strip())
+        if "model_d" not in run(vivant, "model", "list"):
+            sys.exit("vivant model list does not list model_d")
+        refusal = run(vivant, "model", "summary", "lite", fails=True)
+        if "pip install 'vivant[train]'" not in refusal:
+            sys.exit(f"without torch, expected advice, got: {refusal}")
+        print(run(python, "-c", USE, graph_card.resolve()).strip())
+    print(f"wheel: {wheel.name} holds every file and runs without torch")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,70 @@
+"""What the documents say is so: references, examples, and the README's commands."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_paper_s_references_stand_where_it_says() -> None:
+    answer = run("scripts/number_paper_lines.py")
+    assert answer.returncode == 0, answer.stdout
+
+
+def test_moved_and_missing_names_are_noticed() -> None:
+    path = ROOT / "scripts" / "number_paper_lines.py"
+    spec = importlib.util.spec_from_file_location("number_paper_lines", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    moved = "[fusion.py:1 fuse](../src/vivant/networks/fusion.py#L1)"
+    right, unknown = module.numbered(moved)
+    assert not unknown
+    assert right != moved
+    assert module.numbered(right) == (right, [])
+    gone = moved.replace("fuse]", "unfuse]")
+    assert module.numbered(gone) == (gone, [gone])
+
+
+def test_every_decision_that_the_code_names_is_written_down() -> None:
+    written = set(re.findall(r"\*\*D(\d+)", (ROOT / "docs" / "paper.md").read_text()))
+    sources = [path.read_text() for path in (ROOT / "src").rglob("*.py")]
+    named = {number for text in sources for number in re.findall(r"\bD(\d+)b?\b", text)}
+    assert named <= written, f"D{sorted(named - written)} stand nowhere in docs/paper.md"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
+        assert "://" in target or (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_run(path: Path) -> None:
+    answer = run("-W", "error", str(path))
+    assert answer.returncode == 0, answer.stderr
+    assert "UNTRAINED" in answer.stdout
+
+
+def test_readme_s_commands_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make ([\w-]+)", readme, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for command in set(re.findall(r"^vivant ((?:model )?\w+)", readme, re.MULTILINE)):
+        answer = run("-m", "vivant", *command.split(), "--help")
+        assert answer.returncode == 0, command
