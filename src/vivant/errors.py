@@ -6,6 +6,7 @@ VivantError
 ├── UnknownNameError   a backbone, model or runtime that does not exist
 ├── WeightsError       a file of weights that does not fit the network
 ├── CardError          a model card that is damaged, or does not fit its weights
+├── OutputError        a file that cannot be written
 ├── ParityError        an exported graph that does not answer like its network
 └── MissingExtraError  the command needs an optional part of the package
 
@@ -20,6 +21,7 @@ __all__ = [
     "ConfigError",
     "InputError",
     "MissingExtraError",
+    "OutputError",
     "ParityError",
     "UnknownNameError",
     "VivantError",
@@ -59,6 +61,10 @@ class WeightsError(VivantError, ValueError):
 
 class CardError(VivantError, ValueError):
     """A model card is damaged, or contradicts the weights beside it."""
+
+
+class OutputError(VivantError, OSError):
+    """A file cannot be written."""
 
 
 class ParityError(VivantError):

@@ -32,6 +32,16 @@ def test_summary_is_a_table_for_people() -> None:
     assert "5 x 2048 x 7 x 7" in output
 
 
+def test_backbone_may_be_another(tmp_path: Path) -> None:
+    content = json.loads(
+        run("model", "summary", "model_d", "--backbone", "resnet18", "--json").stdout
+    )
+    assert content["architecture"]["advisor"]["backbone"] == "resnet18"
+    assert content["parts"][0]["num_parameters"] == 11_176_512
+    with pytest.raises(UnknownNameError, match="did you mean 'se_resnet18'"):
+        run("model", "init", "model_d", "--backbone", "seresnet18", "--out", str(tmp_path))
+
+
 def test_summary_is_json_for_programs() -> None:
     content = json.loads(run("model", "summary", "model_d", "--json").stdout)
     assert content["model"] == "model_d"

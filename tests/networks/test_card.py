@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from vivant.errors import CardError
+from vivant.errors import CardError, OutputError
 from vivant.networks.card import (
     ModelCard,
     OperatingPoint,
@@ -128,7 +128,13 @@ def test_files_are_written_whole_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", no_space)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OutputError, match=r"cannot write .*file: No space left on device. Choose"):
         write_bytes(target, b"new")
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match=r"cannot write .*weights: Not a directory"):
+        write_bytes(tmp_path / "file" / "folder" / "weights", b"")

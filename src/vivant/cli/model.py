@@ -23,6 +23,13 @@ app = typer.Typer(
 Name = Annotated[
     str, typer.Argument(help="A model, as in `vivant model list`.", show_default=False)
 ]
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        help="Another backbone than the model's, such as se_resnet18 or legacy_se_resnet101.",
+        show_default="the model's",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
@@ -42,14 +49,14 @@ def list_models(as_json: Json = False) -> None:
 
 
 @app.command()
-def summary(name: Name, as_json: Json = False) -> None:
+def summary(name: Name, backbone: Backbone = None, as_json: Json = False) -> None:
     """Print output shape, parameters and multiply-adds of each part, for one clip.
 
     Multiply-adds are those of convolutions and matrix products, for one clip of N frames.
     """
     from vivant.networks.summary import summarise
 
-    config = _config(name)
+    config = _config(name, backbone)
     costs = summarise(config)
     if as_json:
         content = {
@@ -89,6 +96,7 @@ def init(
             show_default="random weights",
         ),
     ] = None,
+    backbone: Backbone = None,
     seed: Annotated[int, typer.Option(help="Seed of the random weights.")] = 0,
 ) -> None:
     """Make an UNTRAINED network: random weights, and ImageNet's in the backbone if asked for."""
@@ -98,7 +106,7 @@ def init(
     from vivant.networks.network import Network
     from vivant.networks.pretrained import load_pretrained
 
-    config = _config(name)
+    config = _config(name, backbone)
     torch.manual_seed(seed)
     network = Network(config)
     console = Console()
@@ -121,7 +129,10 @@ def init(
     console.print(f"wrote {card} (UNTRAINED: no decision may rest on it)", soft_wrap=True)
 
 
-def _config(name: str) -> NetworkConfig:
+def _config(name: str, backbone: str | None) -> NetworkConfig:
     config = find(MODELS, name, "model")()
     assert isinstance(config, NetworkConfig)
-    return config
+    if backbone is None:
+        return config
+    advisor = config.advisor.model_copy(update={"backbone": backbone})
+    return config.model_copy(update={"advisor": advisor})

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from vivant.errors import CardError
+from vivant.errors import CardError, OutputError
 from vivant.networks.config import NetworkConfig, explain
 
 __all__ = [
@@ -170,16 +170,25 @@ def digest(content: bytes) -> str:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a temporary file, flushed to disk, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            temporary.chmod(0o644)  # A temporary file is its owner's alone.
-            os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    """Write a file whole or not at all: a temporary file, flushed to disk, then renamed.
+
+    Raises:
+        OutputError: the folder cannot be made, or the file not be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(content)
+                file.flush()
+                temporary.chmod(0o644)  # A temporary file is its owner's alone.
+                os.fsync(file.fileno())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}. Choose another folder, with room"
+        ) from error
