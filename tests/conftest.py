@@ -10,21 +10,11 @@ from builders import moved, seeded
 from vivant.networks.checkpoint import save_checkpoint
 from vivant.networks.models import lite
 
-SHARED = Path(__file__).parents[2] / "shared"
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """One core for each worker of pytest-xdist."""
     if hasattr(config, "workerinput"):
         torch.set_num_threads(1)
-
-
-@pytest.fixture
-def shared() -> Path:
-    """The reference folder beside the checkout."""
-    if not SHARED.is_dir():
-        pytest.skip(f"needs the reference folder {SHARED.name}/ beside the checkout")
-    return SHARED
 
 
 @pytest.fixture

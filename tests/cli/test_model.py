@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from vivant.cli.app import app
-from vivant.errors import UnknownNameError, WeightsError
+from vivant.errors import OutputError, UnknownNameError, WeightsError
 from vivant.networks.card import read_card
 from vivant.networks.checkpoint import load_checkpoint
 from vivant.networks.models import model_d
@@ -80,6 +80,18 @@ def test_init_with_weights_that_do_not_fit_writes_nothing(tmp_path: Path) -> Non
     with pytest.raises(WeightsError, match="does not fit this backbone"):
         run("model", "init", "model_d", "--pretrained", "package", "--out", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_are_there_are_not_replaced_unasked(tmp_path: Path) -> None:
+    weights = tmp_path / "lite.safetensors"
+    weights.write_bytes(b"trained for two days")
+    with pytest.raises(
+        OutputError, match="is there already: choose another folder, or say --force"
+    ):
+        run("model", "init", "lite", "--out", str(tmp_path))
+    assert weights.read_bytes() == b"trained for two days"
+    run("model", "init", "lite", "--out", str(tmp_path), "--force")
+    assert weights.read_bytes() != b"trained for two days"
 
 
 def test_unknown_model_is_refused(tmp_path: Path) -> None:

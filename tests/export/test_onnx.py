@@ -30,13 +30,13 @@ def lite_graph(lite_card: Path, pytestconfig: pytest.Config) -> tuple[Path, Pari
 
 
 def test_every_field_is_torchs(lite_card: Path, lite_graph: tuple[Path, ParityReport]) -> None:
-    clips = np.random.default_rng(8).integers(0, 256, (3, 5, 224, 224, 3), dtype=np.uint8)
-    of_torch = TorchRunner(lite_card).run(clips)
-    for num_threads in (1, 2):
+    pictures = np.random.default_rng(8).integers(0, 256, (3, 5, 224, 224, 3), dtype=np.uint8)
+    for num_threads, clips in ((1, pictures), (2, pictures[:1])):
+        of_torch = TorchRunner(lite_card).run(clips)
         of_onnx = OnnxRunner(lite_graph[0], num_threads=num_threads).run(clips)
         for name in of_torch.__dataclass_fields__:
             mine, theirs = getattr(of_onnx, name), getattr(of_torch, name)
-            assert mine.dtype == theirs.dtype, name
+            assert mine.dtype.type is theirs.dtype.type, name
             np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
@@ -116,7 +116,7 @@ def test_graph_that_answers_otherwise_is_not_written(
     card = save_checkpoint(moved(seeded(lite(), seed=99)), tmp_path, "lite")
     monkeypatch.setattr(export_module, "trace", lambda graph: None)
     monkeypatch.setattr(export_module, "convert", lambda *names: other_weights)
-    with pytest.raises(ParityError, match="expected logits within"):
+    with pytest.raises(ParityError, match="expected the same logits within"):
         export_onnx(card, tmp_path / "graph")
     assert not (tmp_path / "graph").exists()
 

@@ -56,10 +56,12 @@ def test_map_without_a_positive_value_is_ranked_as_it_is() -> None:
 
 
 def test_rectified_part_alone_is_ranked_where_there_is_one() -> None:
-    cam = torch.full((1, 7, 7), -100.0)
-    cam[0, 0, 0] = 1.0
-    # Unrectified, every cell but those far from the corner would be dragged below it alike.
-    assert AnchorSelector(AamConfig(num_patches=2))(cam).cells.tolist() == [[0, 1]]
+    cam = torch.zeros(1, 7, 7)
+    cam[0, 0, 0], cam[0, 0, 1], cam[0, 6, 6] = 1.0, -9.0, 0.5
+    selector = AnchorSelector(AamConfig(num_patches=1))
+    assert selector(cam).cells.tolist() == [[0]], "unrectified, its neighbour would bury cell 0"
+    pooling = torch.tensor(pooling_numerators()) / 56
+    assert rank_cells(grid_scores(cam, pooling))[0, 15] == 0
 
 
 @pytest.mark.parametrize("num_patches", [1, 4, 16])

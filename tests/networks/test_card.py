@@ -1,3 +1,4 @@
+import copy
 import json
 from pathlib import Path
 
@@ -54,6 +55,10 @@ def test_card_comes_back_from_its_file(tmp_path: Path) -> None:
             "takes crops of 224 pixels, preprocessing makes 112",
         ),
         (("preprocessing", "crop_scale"), 0.5, "crop_scale: Input should be greater than 1"),
+        (("preprocessing", "std_rgb"), [0.5, 0, 0.5], "std_rgb.1: Input should be greater than 0"),
+        (("preprocessing", "mean_rgb"), [0.5, 124, 0.5], "mean_rgb.1: Input should be less than"),
+        (("architecture", "num_frames"), "5", "num_frames: Input should be a valid integer"),
+        (("training",), {"data": " ", "is_synthetic": "no", "pai_species": []}, "training.data"),
         (("preprocessing", "mean_rgb"), [0.5], "mean_rgb.1: Field required"),
         (("weights", "file_name"), "../../etc/passwd", "file_name: String should match pattern"),
         (("weights", "sha256"), "abc", "sha256: String should match pattern"),
@@ -82,9 +87,41 @@ def test_card_that_contradicts_itself_is_refused(
 
 
 def test_threshold_outside_the_scores_is_refused() -> None:
-    for threshold in (-0.1, 1.1, float("nan")):
+    for threshold in (-0.1, 0, 1.1, float("nan"), False, "0.5"):
         with pytest.raises(ValidationError):
             OperatingPoint(threshold=threshold, rule="fixed-0.5", data="none")
+
+
+def paths_of(content: dict[str, object], prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every key of nested objects."""
+    paths = []
+    for key, value in content.items():
+        paths.append((*prefix, key))
+        if isinstance(value, dict):
+            paths += paths_of(value, (*prefix, key))
+    return paths
+
+
+WHOLE = json.loads(card(training=TRAINED, operating_point=POINT).model_dump_json())
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in paths_of(WHOLE) if p[0] != "versions"], ids=lambda path: ".".join(path)
+)
+def test_nothing_that_a_card_leaves_out_is_taken_for_granted(
+    path: tuple[str, ...], tmp_path: Path
+) -> None:
+    content = copy.deepcopy(WHOLE)
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    if path == ("training",):  # A threshold without training is another contradiction.
+        content["operating_point"] = None
+    (tmp_path / "bad.json").write_text(json.dumps(content))
+    with pytest.raises(CardError) as caught:
+        read_card(tmp_path / "bad.json")
+    assert ".".join(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "null", "\x00"])

@@ -67,6 +67,22 @@ def test_card_is_checked_against_the_tensors(card_path: Path) -> None:
         load_checkpoint(card_path)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int64, torch.float8_e4m3fn])
+def test_weights_of_another_type_are_refused(card_path: Path, dtype: torch.dtype) -> None:
+    tensors = load_file(card_path.with_suffix(""))
+    rewrite(card_path, tensors | {"advisor.classifier.bias": torch.zeros(2).to(dtype)})
+    with pytest.raises(CardError, match=f"bias is {dtype}, expected torch.float32"):
+        load_checkpoint(card_path)
+
+
+def test_weights_are_stored_in_float32(tmp_path: Path) -> None:
+    network = seeded(small_config()).double()
+    stored = load_file(save_checkpoint(network, tmp_path, "small").with_suffix(""))
+    kinds = {name: tensor.dtype for name, tensor in stored.items()}
+    assert kinds["advisor.classifier.bias"] == torch.float32
+    assert kinds["advisor.backbone.bn1.num_batches_tracked"] == torch.int64
+
+
 def test_card_of_another_architecture_is_refused(card_path: Path) -> None:
     card = json.loads(card_path.read_text())
     card["architecture"]["aam"]["widths"] = [8, 16, 24]

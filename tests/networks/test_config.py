@@ -12,7 +12,7 @@ from vivant.networks.config import AamConfig, NetworkConfig, explain
         ({"crop_side_px": 300}, "expected crop_side_px 224, 448 or 672, got 300"),
         ({"aam": None, "fusion": "am", "crop_side_px": 448}, "larger crops serve the patches only"),
         ({"aam": {"depth_head": False, "depth_to_class": True}}, "depth_to_class needs depth_head"),
-        ({"aam": {"widths": (8, 1, 8)}}, "at least 2 channels"),
+        ({"aam": {"widths": (8, 1, 8)}}, "widths of 2 to 1024 channels"),
         ({"advisor": {"dropout": 1.0}}, "less than 1"),
         ({"num_frames": 0}, "greater than or equal to 1"),
         ({"fusion": "max"}, "'exp_add', 'exp_mul', 'mean', 'am' or 'aam'"),

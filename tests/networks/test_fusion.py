@@ -62,7 +62,7 @@ def test_arrays_and_tensors_get_the_same_answer(mode: str) -> None:
     np.testing.assert_allclose(of_tensors.numpy(), fuse(mode, p, q), rtol=1e-12)
 
 
-def test_doubt_of_one_module_never_raises_the_score_above_the_surer_one() -> None:
+def test_mean_is_the_mean_and_one_module_alone_is_itself() -> None:
     assert fuse("mean", 0.9, 0.1) == pytest.approx(0.5)
     assert fuse("am", 0.9, None) == 0.9
     assert fuse("aam", 0.9, 0.1) == 0.1

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vivant.networks.advisor import Advisor, AdvisorOutput
+from vivant.networks.advisor import Advisor, AdvisorOutput, Lstm
 from vivant.networks.config import AdvisorConfig
-from vivant.networks.gradcam import GradCam
+from vivant.networks.gradcam import GradCam, lstm_input_gradient
 
 
 def advisor_of(**config: object) -> Advisor:
@@ -84,9 +84,28 @@ def test_closed_form_is_autograd_for_every_option(
 ) -> None:
     advisor = advisor_of(backbone="se_resnet18", readout=readout, cam_target=cam_target)
     with torch.no_grad():
-        output = said_of(advisor, feature_maps(generator))
+        # Both classes among the three clips: the bias sits between their margins.
+        margins = said_of(advisor, feature_maps(generator)).logits.diff(dim=1)[:, 0]
+        advisor.classifier.bias[0] += margins.median() + 1e-9
+        output = said_of(advisor, feature_maps(generator.manual_seed(20)))
         closed = GradCam()(advisor, output)
+    assert set(output.logits.argmax(1).tolist()) == {0, 1}
     assert largest_relative_difference(closed, autograd_cam(advisor, output)) <= 1e-10
+
+
+@pytest.mark.usefixtures("double")
+def test_gradient_of_the_lstm_is_autograds(generator: torch.Generator) -> None:
+    """dy/dg of each frame, for a y that depends on every hidden state."""
+    lstm = nn.LSTM(9, 6, batch_first=True)
+    mine = Lstm(9, 6)
+    mine.cell.load_state_dict({n.removesuffix("_l0"): t for n, t in lstm.state_dict().items()})
+    pooled = torch.randn(2, 5, 9, generator=generator, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(2, 5, 6, generator=generator, dtype=torch.float64)
+    (expected,) = torch.autograd.grad((lstm(pooled)[0] * weights).sum(), pooled)
+    with torch.no_grad():
+        _, trace = mine(pooled)
+        closed = lstm_input_gradient(mine.cell, trace, weights)
+    torch.testing.assert_close(closed, expected, rtol=0, atol=1e-12)
 
 
 def test_map_is_a_constant_to_training(generator: torch.Generator) -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -77,7 +79,8 @@ def test_invalid_pixels_cost_nothing_and_carry_no_gradient(
 def test_target_of_a_cell_is_the_area_pooled_map(generator: torch.Generator) -> None:
     depth = torch.rand(2, 224, 224, generator=generator, dtype=torch.float64)
     centres = torch.tensor(cell_centres()).expand(2, 16, 2)
-    targets = depth_targets(depth, centres)
+    targets, weights = depth_targets(depth, centres)
+    assert bool((weights == 1).all())
     pooled = F.avg_pool2d(depth[:, None], 4)[:, 0]  # the whole map at 56x56
     for cell in range(16):
         row, column = divmod(cell, 4)
@@ -85,22 +88,65 @@ def test_target_of_a_cell_is_the_area_pooled_map(generator: torch.Generator) -> 
         torch.testing.assert_close(targets[:, cell], expected, rtol=0, atol=1e-12)
 
 
-def test_target_of_an_attack_is_zero_wherever_the_patch_is(generator: torch.Generator) -> None:
-    centres = 1.5 * torch.rand(2, 4, 2, generator=generator) - 0.75
-    assert not depth_targets(torch.zeros(2, 224, 224), centres).any()
+def test_targets_are_averaged_over_what_is_known() -> None:
+    """True depth 1, known up to column 30: the cell at the border is 1 at half weight, not 1/2."""
+    depth, validity = torch.full((1, 224, 224), float("nan")), torch.zeros(1, 224, 224)
+    depth[..., :30], validity[..., :30] = 1.0, 1.0
+    centres = torch.tensor(cell_centres()[None, :1], dtype=torch.float32)
+    targets, weights = depth_targets(depth, centres, validity)
+    torch.testing.assert_close(targets[0, 0, :, :8], torch.ones(14, 8))
+    torch.testing.assert_close(weights[0, 0, 0, 6:9], torch.tensor([1, 0.5, 0]))
+    assert not targets[0, 0, :, 8:].any()
+    for norm in ("mse", "l1", "literal", "contrastive"):
+        perfect = torch.where(weights > 0, 1.0, 7.0)
+        assert loss_of(norm, perfect, targets, validity=weights).item() == pytest.approx(
+            0, abs=1e-9
+        )
+
+
+def test_neighbours_count_only_where_both_are_known() -> None:
+    """A constant error has no differences, however it is masked."""
+    validity = torch.ones(3, 4, 14, 14)
+    validity[..., 7:] = 0
+    zero = torch.zeros_like(HALF)
+    masked = loss_of("contrastive", HALF, zero, validity=validity)
+    assert masked.item() == pytest.approx(loss_of("mse", HALF, zero, validity=validity).item())
+
+
+def test_attack_has_zero_depth_whatever_its_map_says(generator: torch.Generator) -> None:
+    output = seeded(small_config()).eval()(torch.rand(2, 5, 3, 224, 224, generator=generator))
+    only_depth = LossConfig(depth_weight=1, advisor_weight=0, aam_weight=0)
+    ones = torch.ones(2, 5, 224, 224)
+    said_flat = ones.clone()
+    said_flat[1] = 0
+    losses = [
+        total_loss(only_depth, output, torch.tensor([0, 1]), depth).total
+        for depth in (ones, said_flat)
+    ]
+    assert losses[0] == losses[1]
+    by_hand = (output.depth[0] - 1).square().mean((2, 3)).sum(1).mean()
+    by_hand = (by_hand + output.depth[1].square().mean((2, 3)).sum(1).mean()) / 2
+    torch.testing.assert_close(losses[0], by_hand)
 
 
 def test_depth_loss_moves_offsets_through_the_sampler_alone(generator: torch.Generator) -> None:
-    """J_D with a constant estimator: were the target differentiable, a gradient would remain."""
-    centres = (torch.rand(1, 4, 2, generator=generator) - 0.5).requires_grad_()
+    """The gradient is that of a target which was never sampled in this graph."""
     depth = torch.rand(1, 224, 224, generator=generator)
-    targets = depth_targets(depth, centres)
-    assert not targets.requires_grad
     crop = torch.rand(1, 1, 224, 224, generator=generator)
-    estimates = F.avg_pool2d(sample_patches(crop, centres)[:, :, 0], 4)
-    loss_of("mse", estimates, targets).backward()
-    assert centres.grad is not None
-    assert centres.grad.abs().min() > 0
+    start = torch.rand(1, 4, 2, generator=generator) - 0.5
+
+    def gradient(targets_of: Callable[[Tensor], Tensor]) -> Tensor:
+        centres = start.clone().requires_grad_()
+        estimates = F.avg_pool2d(sample_patches(crop, centres)[:, :, 0], 4)
+        loss_of("mse", estimates, targets_of(centres)).backward()
+        assert centres.grad is not None
+        return centres.grad
+
+    constant = depth_targets(depth, start)[0]
+    through_input = gradient(lambda centres: depth_targets(depth, centres)[0])
+    torch.testing.assert_close(through_input, gradient(lambda _: constant))
+    leaking = gradient(lambda c: F.avg_pool2d(sample_patches(depth[:, None], c)[:, :, 0], 4))
+    assert not torch.allclose(through_input, leaking), "the test would not notice a leak"
 
 
 def step(config: LossConfig, network: Network, labels: list[int]) -> tuple[NetworkOutput, Tensor]:
@@ -173,5 +219,8 @@ def test_wrong_labels_and_missing_depth_are_refused() -> None:
         total_loss(LossConfig(), output, torch.tensor([2]))
     with pytest.raises(InputError, match="expected depth maps for J_D, got none"):
         total_loss(LossConfig(), output, torch.tensor([0]))
+    three_frames = torch.zeros(1, 3, 224, 224)
+    with pytest.raises(InputError, match=r"expected depth maps of 1 clips and 5 frames .* \(1, 3"):
+        total_loss(LossConfig(), output, torch.tensor([0]), three_frames)
     with pytest.raises(ValueError, match="at least one loss"):
         LossConfig(depth_weight=0, advisor_weight=0, aam_weight=0)

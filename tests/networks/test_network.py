@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from builders import moved, seeded, small_config
-from vivant.errors import InputError
+from vivant.errors import InputError, WeightsError
 from vivant.networks.config import AamConfig, AdvisorConfig, NetworkConfig
 from vivant.networks.models import lite
 from vivant.networks.network import Network
@@ -141,6 +141,47 @@ def test_network_is_deterministic(network: Network, clips: Tensor) -> None:
     with torch.inference_mode():
         first, second = network(clips), network(clips)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("config", "num_frames", "side"),
+    [
+        (small_config(num_patches=16), 5, 224),
+        (small_config().model_copy(update={"num_frames": 1}), 1, 224),
+        (small_config().model_copy(update={"crop_side_px": 672}), 5, 672),
+    ],
+    ids=["K=16", "N=1", "672"],
+)
+def test_limits_of_the_configuration_work(
+    config: NetworkConfig, num_frames: int, side: int, generator: torch.Generator
+) -> None:
+    clips = torch.randn(1, num_frames, 3, side, side, generator=generator)
+    with torch.inference_mode():
+        output = moved(seeded(config)).eval()(clips)
+    assert output.depth.shape == (1, num_frames, config.aam.num_patches, 14, 14)
+    assert 0 <= output.bona_fide_score.item() <= 1
+
+
+def test_larger_crops_show_what_the_smaller_ones_lost(generator: torch.Generator) -> None:
+    """Lines one pixel wide: gone in the advisor's 224, still there in the patches of a 448 crop."""
+    config = small_config().model_copy(update={"crop_side_px": 448})
+    network = seeded(config).eval()
+    flat = torch.zeros(1, 5, 3, 448, 448)
+    lines = flat.clone()
+    lines[..., 0::2], lines[..., 1::2] = 1, -1
+    with torch.inference_mode():
+        of_flat, of_lines = network(flat), network(lines)
+    torch.testing.assert_close(of_lines.advisor_logits, of_flat.advisor_logits)
+    assert not torch.allclose(of_lines.aam_logits, of_flat.aam_logits, atol=1e-3)
+
+
+@pytest.mark.parametrize("part", ["advisor.backbone.bn1.bias", "aam.execution.classifier.weight"])
+@pytest.mark.parametrize("fusion", ["am", "aam", "exp_add"])
+def test_damaged_weights_never_give_a_score(part: str, fusion: str, clips: Tensor) -> None:
+    network = moved(seeded(small_config().model_copy(update={"fusion": fusion}))).eval()
+    network.get_parameter(part).data[0] = float("nan")
+    with torch.inference_mode(), pytest.raises(WeightsError, match="its weights are damaged"):
+        network(clips)
 
 
 class TestRefusals:

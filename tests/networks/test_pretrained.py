@@ -146,7 +146,9 @@ def test_no_object_is_ever_built_from_a_file(
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol:UserWarning")
 @pytest.mark.parametrize("name", ["broken.safetensors", "broken.pth"])
-@pytest.mark.parametrize("content", [b"", b"not weights at all", b"\x80\x04\x95"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not weights at all", b"\x80\x04\x95", b"\x80\x02.", b"\x80\x02h\x05."]
+)
 def test_damaged_files_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match="not a readable file of weights"):
@@ -159,6 +161,12 @@ def test_missing_file_and_other_contents_are_told_apart(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(WeightsError, match="not a state dict: .* got list"):
         read_tensors(tmp_path / "list.pth")
+    torch.save({1: torch.zeros(1)}, tmp_path / "numbers.pth")
+    with pytest.raises(WeightsError, match="not a state dict"):
+        read_tensors(tmp_path / "numbers.pth")
+    torch.save({"a": torch.eye(2).to_sparse()}, tmp_path / "sparse.pth")
+    with pytest.raises(WeightsError, match="expected names with dense tensors"):
+        read_tensors(tmp_path / "sparse.pth")
     save_file({"a": torch.tensor([float("nan")])}, tmp_path / "nan.safetensors")
     with pytest.raises(WeightsError, match="tensor a has NaN"):
         read_tensors(tmp_path / "nan.safetensors")

@@ -17,9 +17,9 @@ BRIGHTNESS = """
 <ir_version: 9, opset_import: ["" : 20]>
 brightness (uint8[b, 5, 224, 224, 3] clips) => (
     float[b] bona_fide_score, float[b] advisor_score, float[b, 2] advisor_logits,
-    float[b, 1] advisor_embedding, float[b, 5, 7, 7] cam, int64[b, 5, 1] anchors)
+    float[b, 1] advisor_embedding, float[b, 5, 7, 7] cam)
 <float one = {1}, float largest = {255}, int64[4] all = {1, 2, 3, 4}, int64[1] colour = {4},
- int64[1] last = {1}, int64[2] cell = {2, 3}, int64[1] slot = {2}>
+ int64[1] last = {1}>
 {
     numbers = Cast<to = 1>(clips)
     shares = Div(numbers, largest)
@@ -30,9 +30,6 @@ brightness (uint8[b, 5, 224, 224, 3] clips) => (
     advisor_logits = Concat<axis = 1>(advisor_embedding, rest)
     grey = ReduceMean<keepdims = 0>(shares, colour)
     cam = AveragePool<kernel_shape = [32, 32], strides = [32, 32]>(grey)
-    of_frame = ReduceMean<keepdims = 0>(cam, cell)
-    whole = Cast<to = 7>(of_frame)
-    anchors = Unsqueeze(whole, slot)
 }
 """
 
@@ -65,8 +62,7 @@ def test_answer_is_the_graphs(brightness: onnx.ModelProto, tmp_path: Path) -> No
     np.testing.assert_allclose(scores.advisor_logits, np.stack([means, 1 - means], 1), rtol=1e-5)
     cells = clips.reshape(3, 5, 7, 32, 7, 32, 3).mean((3, 5, 6)) / 255
     np.testing.assert_allclose(scores.cam, cells, rtol=1e-5)
-    assert scores.anchors is not None
-    assert scores.anchors.dtype.type is np.int64, "not C's long long"
+    assert scores.anchors is None
     assert scores.depth is None
 
 
@@ -86,6 +82,23 @@ def test_answer_that_is_not_finite_is_refused(brightness: onnx.ModelProto, tmp_p
         runner.run(np.zeros((1, 5, 224, 224, 3), np.uint8))
 
 
+def test_score_outside_its_range_is_refused(brightness: onnx.ModelProto, tmp_path: Path) -> None:
+    largest = next(c for c in brightness.graph.initializer if c.name == "largest")
+    largest.ClearField("float_data")
+    largest.raw_data = np.float32(100).tobytes()
+    runner = OnnxRunner(write(tmp_path, brightness.SerializeToString()))
+    with pytest.raises(WeightsError, match=r"expected bona_fide_score in 0..1, got 2.54"):
+        runner.run(np.full((1, 5, 224, 224, 3), 255, np.uint8))
+
+
+def test_graph_of_another_architecture_is_refused(
+    brightness: onnx.ModelProto, tmp_path: Path
+) -> None:
+    del brightness.graph.output[-1]
+    with pytest.raises(CardError, match="is not the graph of its card: expected uint8 clips"):
+        OnnxRunner(write(tmp_path, brightness.SerializeToString()))
+
+
 def test_another_file_is_refused(brightness: onnx.ModelProto, tmp_path: Path) -> None:
     card = write(tmp_path, brightness.SerializeToString())
     card.with_suffix("").write_bytes(b"another")
@@ -94,23 +107,22 @@ def test_another_file_is_refused(brightness: onnx.ModelProto, tmp_path: Path) ->
 
 
 def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CardError, match=r"hand.onnx is not a usable graph"):
+    with pytest.raises(CardError, match=r"hand.onnx is not an ONNX file"):
         OnnxRunner(write(tmp_path, b"not a graph"))
 
 
 def test_graph_that_reads_other_files_is_refused(
-    brightness: onnx.ModelProto, tmp_path: Path
+    brightness: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """External data: an ONNX file may name any file of the disk as its weights."""
-    (tmp_path / "secret.bin").write_bytes(np.float32(255).tobytes())
+    """External data: ONNX Runtime would look for it where the process stands."""
+    monkeypatch.chdir(tmp_path)
+    Path("secret.bin").write_bytes(np.float32(255).tobytes())
     largest = next(c for c in brightness.graph.initializer if c.name == "largest")
     largest.ClearField("float_data")
     largest.data_location = TensorProto.EXTERNAL
-    largest.external_data.add(key="location", value=str(tmp_path / "secret.bin"))
-    for location in ("secret.bin", str(tmp_path / "secret.bin")):
-        largest.external_data[0].value = location
-        with pytest.raises(CardError, match="is not a usable graph"):
-            OnnxRunner(write(tmp_path, brightness.SerializeToString()))
+    largest.external_data.add(key="location", value="secret.bin")
+    with pytest.raises(CardError, match="keeps weights in other files"):
+        OnnxRunner(write(tmp_path, brightness.SerializeToString()))
 
 
 def test_checkpoint_is_no_graph(lite_card: Path) -> None:

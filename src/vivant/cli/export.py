@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from vivant.networks.card import read_card, refuse_to_replace
+
 __all__ = ["export"]
 
 
@@ -22,6 +24,7 @@ def export(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the graph and its card.")],
     to: Annotated[Target, typer.Option(help="Format of the graph.")] = Target.ONNX,
+    force: Annotated[bool, typer.Option("--force", help="Replace a graph that is there.")] = False,
 ) -> None:
     """Write the whole network as one graph, and prove that it answers like the checkpoint.
 
@@ -29,10 +32,13 @@ def export(
     """
     from vivant.export.onnx import export_onnx
 
+    read = read_card(card)
+    refuse_to_replace(out / f"{read.model}.{to.value}", force=force)
     console = Console(stderr=True)
     with console.status(f"exporting {card.name} to {to.value}: about half a minute"):
         graph_card, report = export_onnx(card, out)
-    Console().print(f"wrote {graph_card}", soft_wrap=True)
+    untrained = "" if read.training else " (UNTRAINED: no decision may rest on it)"
+    Console().print(f"wrote {graph_card}{untrained}", soft_wrap=True)
     agreement = (
         ""
         if report.anchor_agreement is None
@@ -40,6 +46,7 @@ def export(
     )
     Console().print(
         f"parity over {report.num_clips} made-up clips: logits within "
-        f"{report.logit_difference:.1e} of the largest{agreement}",
+        f"{report.logit_difference:.1e} of the largest, scores within "
+        f"{report.score_difference:.1e}{agreement}",
         soft_wrap=True,
     )

@@ -1,6 +1,7 @@
 """`vivant model`: which networks there are, what they cost, and how to start one from weights."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from vivant.networks.card import refuse_to_replace
 from vivant.networks.config import NetworkConfig
 from vivant.plugins import discover, find
 
@@ -98,6 +100,7 @@ def init(
     ] = None,
     backbone: Backbone = None,
     seed: Annotated[int, typer.Option(help="Seed of the random weights.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace weights that are there.")] = False,
 ) -> None:
     """Make an UNTRAINED network: random weights, and ImageNet's in the backbone if asked for."""
     import torch
@@ -107,6 +110,7 @@ def init(
     from vivant.networks.pretrained import load_pretrained
 
     config = _config(name, backbone)
+    refuse_to_replace(out / f"{name}.safetensors", force=force)
     torch.manual_seed(seed)
     network = Network(config)
     console = Console()
@@ -121,12 +125,18 @@ def init(
             ("left (no place here)", report.left),
             ("missing (start as if absent)", report.missing),
         ):
-            table.add_row(
-                label, str(len(names)), ", ".join(names[:2]) + (", ..." if names[2:] else "")
-            )
+            table.add_row(label, str(len(names)), _by_part(names))
         console.print(table)
     card = save_checkpoint(network, out, name)
     console.print(f"wrote {card} (UNTRAINED: no decision may rest on it)", soft_wrap=True)
+
+
+def _by_part(names: list[str]) -> str:
+    """Names of tensors, counted by the part that they belong to; a few stand for themselves."""
+    if len(names) <= 4:
+        return ", ".join(names)
+    parts = Counter(name.partition(".")[0] for name in names)
+    return ", ".join(f"{part} ({count})" for part, count in parts.items())
 
 
 def _config(name: str, backbone: str | None) -> NetworkConfig:

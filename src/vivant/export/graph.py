@@ -8,6 +8,7 @@ from torch.export import Dim, ExportedProgram
 from vivant.networks.card import Preprocessing
 from vivant.networks.network import Network, NetworkOutput
 from vivant.networks.preprocessing import Normalise
+from vivant.runtimes.runner import output_fields
 
 __all__ = ["ClipGraph", "trace"]
 
@@ -28,11 +29,7 @@ class ClipGraph(nn.Module):
     @property
     def fields(self) -> tuple[str, ...]:
         """Names of the outputs, in their order."""
-        aam = self.network.config.aam
-        absent = set() if aam is None or aam.depth_head else {"depth"}
-        if aam is None:
-            absent = set(NetworkOutput._field_defaults)
-        return tuple(name for name in NetworkOutput._fields if name not in absent)
+        return output_fields(self.network.config)
 
     def forward(self, clips: UInt8[Tensor, "b n side side 3"]) -> tuple[Tensor, ...]:
         """The fields of `NetworkOutput` that this network has."""

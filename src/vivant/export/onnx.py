@@ -23,7 +23,7 @@ from vivant.runtimes.torch import TorchRunner
 __all__ = ["convert", "export_onnx"]
 
 OPSET = 20
-"""The first with GridSample for bilinear sampling of any size in ONNX Runtime."""
+"""What parity was tested with; GridSample has its present form since."""
 
 NUM_PARITY_CLIPS = 4
 

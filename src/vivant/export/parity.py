@@ -9,8 +9,8 @@ from vivant.records import Scores
 
 __all__ = ["ParityReport", "check_parity", "compare"]
 
-MAX_LOGIT_DIFFERENCE = 1e-3
-"""Of the largest logit: what float32 may differ by."""
+MAX_DIFFERENCE = 1e-3
+"""Of the largest value of a field; of 1 for scores: what float32 may differ by."""
 MIN_ANCHOR_AGREEMENT = 0.99
 """Share of frames with the same anchor set."""
 
@@ -22,8 +22,10 @@ class ParityReport:
     num_clips: int
     logit_difference: float
     """Largest difference of any logit, as a share of the largest logit of its module."""
+    patch_difference: float
+    """Largest difference of a centre or a depth, as a share of the largest; 0 without patches."""
     score_difference: float
-    """Largest difference of the bona fide score."""
+    """Largest difference of any score, of clips whose anchors all agree."""
     anchor_agreement: float | None
     """Share of frames with the same anchor set; None without the second module."""
 
@@ -31,36 +33,57 @@ class ParityReport:
 def compare(reference: Scores, candidate: Scores) -> ParityReport:
     """Compare two answers to the same clips.
 
-    Where a frame's anchors differ, the second module saw other patches: its logits are compared on
-    the frames with the same set only, and the share of those is told.
+    Where a frame's anchors differ, the second module saw other patches: what follows from those is
+    compared where they agree, and the share of that is told.
     """
-    differences = [_relative(reference.advisor_logits, candidate.advisor_logits)]
+    logits = [_relative(reference.advisor_logits, candidate.advisor_logits)]
+    patches = [0.0]
+    scores = [np.abs(reference.advisor_score - candidate.advisor_score).max()]
+    whole = np.ones(len(reference.advisor_score), dtype=bool)  # clips with the same anchors
     agreement = None
     if reference.anchors is not None:
         assert candidate.anchors is not None
-        assert reference.aam_logits is not None
-        assert candidate.aam_logits is not None
-        same = (np.sort(reference.anchors) == np.sort(candidate.anchors)).all(2)  # (b, a)
-        agreement = float(same.mean())
-        if same.any():
-            differences.append(_relative(reference.aam_logits[same], candidate.aam_logits[same]))
-    scores = np.abs(reference.bona_fide_score - candidate.bona_fide_score)
-    return ParityReport(len(scores), max(differences), float(scores.max()), agreement)
+        same_set = (np.sort(reference.anchors) == np.sort(candidate.anchors)).all(2)  # (b, a)
+        agreement = float(same_set.mean())
+        same = (reference.anchors == candidate.anchors).all(2)  # (b, a), slot for slot
+        whole = same.all(1)
+        for name, differences in (("aam_logits", logits), ("centres", patches), ("depth", patches)):
+            mine, theirs = getattr(reference, name), getattr(candidate, name)
+            if mine is not None and same.any():
+                differences.append(_relative(mine[same], theirs[same]))
+    for name in ("bona_fide_score", "aam_score"):
+        mine, theirs = getattr(reference, name), getattr(candidate, name)
+        if mine is not None and whole.any():
+            scores.append(np.abs(mine[whole] - theirs[whole]).max())
+    # np.max and not max: a NaN anywhere must come through.
+    return ParityReport(
+        num_clips=len(whole),
+        logit_difference=float(np.max(logits)),
+        patch_difference=float(np.max(patches)),
+        score_difference=float(np.max(scores)),
+        anchor_agreement=agreement,
+    )
 
 
 def check_parity(report: ParityReport) -> None:
     """Refuse a candidate that answers otherwise.
 
     Raises:
-        ParityError: the logits differ by more than 1e-3, or less than 99 % of frames have the same
-            anchor set.
+        ParityError: logits, patches or scores differ by more than 1e-3 (a NaN does), or less than
+            99 % of frames have the same anchor set.
     """
-    if not report.logit_difference <= MAX_LOGIT_DIFFERENCE:  # NaN is refused too.
-        raise ParityError(
-            f"expected logits within {MAX_LOGIT_DIFFERENCE:g} of the reference's largest, got "
-            f"{report.logit_difference:.2g} over {report.num_clips} clips"
-        )
-    if report.anchor_agreement is not None and report.anchor_agreement < MIN_ANCHOR_AGREEMENT:
+    differences = {
+        "logits": report.logit_difference,
+        "patches": report.patch_difference,
+        "scores": report.score_difference,
+    }
+    for what, difference in differences.items():
+        if not difference <= MAX_DIFFERENCE:  # Not `>`: NaN is refused too.
+            raise ParityError(
+                f"expected the same {what} within {MAX_DIFFERENCE:g}, got a difference of "
+                f"{difference:.2g} over {report.num_clips} clips"
+            )
+    if report.anchor_agreement is not None and not report.anchor_agreement >= MIN_ANCHOR_AGREEMENT:
         raise ParityError(
             f"expected the same anchors on {MIN_ANCHOR_AGREEMENT:.0%} of frames, got "
             f"{report.anchor_agreement:.1%} over {report.num_clips} clips"
@@ -68,4 +91,6 @@ def check_parity(report: ParityReport) -> None:
 
 
 def _relative(reference: np.ndarray, candidate: np.ndarray) -> float:
-    return float(np.abs(reference - candidate).max() / np.abs(reference).max())
+    """Largest difference as a share of the reference's largest value."""
+    largest = np.abs(reference).max() or 1.0
+    return float(np.abs(reference - candidate).max() / largest)

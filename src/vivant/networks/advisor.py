@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vivant.networks.backbones.backbone import build_backbone
 from vivant.networks.config import AdvisorConfig
+from vivant.networks.precision import full_precision
 
 __all__ = ["Advisor", "AdvisorOutput", "Lstm", "LstmTrace"]
 
@@ -99,8 +100,9 @@ class Advisor(nn.Module):
         Args:
             crops: RGB, normalised for the backbone, in the order of time.
         """
-        features = self.backbone(crops.flatten(0, 1))  # (b*n, c, 7, 7)
+        features = self.backbone(crops.flatten(0, 1)).to(crops.dtype)  # (b*n, c, 7, 7)
         features = features.unflatten(0, crops.shape[:2])  # (b, n, c, 7, 7)
-        hidden, trace = self.lstm(features.mean((3, 4)))  # (b, n, h)
-        readout = hidden[:, -1] if self.config.readout == "last" else hidden.mean(1)  # (b, h)
-        return AdvisorOutput(features, self.classifier(self.dropout(readout)), readout, trace)
+        with full_precision(crops.device):
+            hidden, trace = self.lstm(features.mean((3, 4)))  # (b, n, h)
+            readout = hidden[:, -1] if self.config.readout == "last" else hidden.mean(1)  # (b, h)
+            return AdvisorOutput(features, self.classifier(self.dropout(readout)), readout, trace)

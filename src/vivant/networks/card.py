@@ -5,6 +5,7 @@ in file names, so that serving does what training did.
 """
 
 import hashlib
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -24,17 +25,20 @@ __all__ = [
     "digest",
     "read_card",
     "read_weights",
+    "refuse_to_replace",
     "write_bytes",
     "write_card",
 ]
 
 _FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # A name, never a path.
 
-Triple = tuple[float, float, float]
+Share = Annotated[float, Field(ge=0, le=1)]
+Spread = Annotated[float, Field(gt=0, le=1)]
+Text = Annotated[str, Field(pattern=r"\S")]
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Preprocessing(_Entry):
@@ -49,9 +53,9 @@ class Preprocessing(_Entry):
     colour_order: Literal["RGB"] = "RGB"
     value_range: tuple[Literal[0], Literal[255]] = (0, 255)
     """Range of the uint8 crops, before normalisation."""
-    mean_rgb: Triple
+    mean_rgb: tuple[Share, Share, Share]
     """Subtracted from RGB values in 0..1 (D23)."""
-    std_rgb: Triple
+    std_rgb: tuple[Spread, Spread, Spread]
     """Then divided by this (D23)."""
     frame_interval_s: float = Field(0.1, gt=0, le=2)
     """Time between two frames of a clip, in seconds (D24)."""
@@ -60,21 +64,22 @@ class Preprocessing(_Entry):
 class TrainingRecord(_Entry):
     """What the weights were trained on."""
 
-    data: str = Field(min_length=1)
+    data: Text
     """Name of the data set and protocol, such as `oulu-npu:1`."""
     is_synthetic: bool
     """Whether any of it is simulated: then every verdict says so."""
-    pai_species: tuple[str, ...]
+    pai_species: Annotated[tuple[Text, ...], Field(min_length=1)]
     """The kinds of attack that it has seen."""
 
 
 class OperatingPoint(_Entry):
     """The threshold of a decision, and where it comes from. Accept iff score >= threshold."""
 
-    threshold: float = Field(ge=0, le=1)
-    rule: str = Field(min_length=1)
+    threshold: float = Field(gt=0, le=1)
+    """Above 0: at 0 everything would be accepted."""
+    rule: Text
     """How it was set, such as `dev-eer`."""
-    data: str = Field(min_length=1)
+    data: Text
     """On what it was set."""
 
 
@@ -121,17 +126,30 @@ def read_card(path: Path) -> ModelCard:
     """Read a card.
 
     Raises:
-        CardError: no such file, or not a card; all findings at once, each with its path.
+        CardError: no such file, or not a card; all findings at once, each with its path. A field
+            that is not there is one of them: what a card leaves out is not taken for granted.
     """
     try:
         text = path.read_bytes()
     except OSError as error:
         raise CardError(f"expected a model card at {path}: {error.strerror}") from error
     try:
-        # Through JSON, so that lists may stand for tuples and nothing else is coerced.
-        return ModelCard.model_validate_json(text, strict=False)
+        card = ModelCard.model_validate_json(text)
     except ValidationError as error:
         raise CardError(f"{path.name} is not a model card: {explain(error)}") from error
+    missing = _missing(json.loads(text), card.model_dump(mode="json"))
+    if missing:
+        raise CardError(f"{path.name} is not a whole model card: it lacks {', '.join(missing)}")
+    return card
+
+
+def _missing(given: object, whole: object, prefix: str = "") -> list[str]:
+    """Fields of the whole card that the given one leaves out, by their path."""
+    if not isinstance(given, dict) or not isinstance(whole, dict):
+        return []
+    absent = [f"{prefix}{name}" for name in whole if name not in given]
+    nested = [_missing(given[name], whole[name], f"{prefix}{name}.") for name in given]
+    return absent + [path for paths in nested for path in paths]
 
 
 def read_weights(card: ModelCard, folder: Path) -> bytes:
@@ -167,6 +185,16 @@ def write_card(card: ModelCard, folder: Path) -> Path:
 def digest(content: bytes) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def refuse_to_replace(path: Path, *, force: bool) -> None:
+    """Nobody's trained weights are overwritten unasked.
+
+    Raises:
+        OutputError: there is a file, and `force` is not set.
+    """
+    if path.exists() and not force:
+        raise OutputError(f"{path} is there already: choose another folder, or say --force")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

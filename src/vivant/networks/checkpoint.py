@@ -39,7 +39,7 @@ def save_checkpoint(
     """Write `<model>.safetensors` and its card into a folder.
 
     Args:
-        network: Whose weights; they are stored as they are, on whatever device.
+        network: Whose weights; stored in float32, whatever their precision and device.
         folder: Made if it is not there.
         model: Name of the model, and of the files.
         training: What it was trained on; None marks it UNTRAINED.
@@ -48,7 +48,7 @@ def save_checkpoint(
     Returns:
         The card's path.
     """
-    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+    tensors = {name: _storable(tensor) for name, tensor in network.state_dict().items()}
     content = save(tensors)
     backbone = network.advisor.backbone
     card = ModelCard(
@@ -75,7 +75,8 @@ def load_checkpoint(card_path: Path) -> tuple[Network, ModelCard]:
 
     Raises:
         CardError: the card is damaged, or its weights are missing, are another file, do not fit the
-            architecture, or are not finite.
+            architecture in name, shape or type, or are not finite.
+        UnknownNameError: its backbone does not exist.
     """
     card = read_card(card_path)
     if card.weights.format != "safetensors":
@@ -97,6 +98,12 @@ def load_checkpoint(card_path: Path) -> tuple[Network, ModelCard]:
         if name in tensors and tensors[name].shape != tensor.shape
     ]
     differences += [
+        f"{name} is {tensors[name].dtype}, expected {tensor.dtype}"
+        for name, tensor in expected.items()
+        if name in tensors and tensors[name].dtype != tensor.dtype
+    ]
+    # Only of what would be loaded: exotic types have no such test.
+    differences = differences or [
         f"{name} is not finite" for name, tensor in tensors.items() if not _is_finite(tensor)
     ]
     if differences:
@@ -115,6 +122,11 @@ def installed_versions() -> dict[str, str]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
+
+
+def _storable(tensor: torch.Tensor) -> torch.Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

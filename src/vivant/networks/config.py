@@ -27,7 +27,7 @@ class AdvisorConfig(_Part):
 
     backbone: str = "se_resnet101"
     """A function of `networks/backbones`."""
-    hidden_size: int = Field(256, ge=1)
+    hidden_size: int = Field(256, ge=1, le=4096)
     """Units of the one LSTM layer (D25)."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Share of the hidden state that is dropped before the classifier in training (D25)."""
@@ -60,8 +60,8 @@ class AamConfig(_Part):
     def _depth_has_a_head(self) -> "AamConfig":
         if self.depth_to_class and not self.depth_head:
             raise ValueError("depth_to_class needs depth_head: without it there is no depth")
-        if min(self.widths) < 2:
-            raise ValueError(f"expected widths of at least 2 channels, got {self.widths}")
+        if min(self.widths) < 2 or max(self.widths) > 1024:
+            raise ValueError(f"expected widths of 2 to 1024 channels, got {self.widths}")
         return self
 
 
@@ -73,7 +73,7 @@ class NetworkConfig(_Part):
     """None for the Advisor Module alone (Model B)."""
     fusion: FusionMode = "exp_add"
     """How the two modules' scores become the clip's (D30)."""
-    num_frames: int = Field(5, ge=1)
+    num_frames: int = Field(5, ge=1, le=64)
     """N, the frames of a clip (paper 4.2)."""
     crop_side_px: int = CROP_SIDE_PX
     """Side of the crops given: 224, or 448 or 672 for patches of higher resolution (D36). The

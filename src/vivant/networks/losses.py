@@ -12,6 +12,7 @@ from vivant.errors import ConfigError, InputError
 from vivant.networks.execution import DEPTH_SIDE
 from vivant.networks.network import NetworkOutput
 from vivant.networks.region_proposal import sample_patches
+from vivant.records import Label
 
 __all__ = ["LossConfig", "Losses", "depth_loss", "depth_targets", "total_loss"]
 
@@ -66,8 +67,8 @@ def total_loss(
         config: The lambdas; each training stage has its own (decision D17).
         output: What the network said of the clips.
         labels: `Label` of each clip.
-        depth_maps: D of Eq. 1 for the frames that the AAM sees (`Network.select_frames`): 0 far,
-            outside the face or attack, 1 nearest.
+        depth_maps: D of Eq. 1 for the frames that the AAM sees (`Network.select_frames`): 0 far or
+            outside the face, 1 nearest. Those of attacks are taken as zero.
         depth_validity: 1 where `depth_maps` is to be learned, 0 where it is unknown or covered.
 
     Raises:
@@ -92,12 +93,19 @@ def total_loss(
             raise InputError(
                 "expected depth maps for J_D, got none: give them, or set depth_weight to 0"
             )
+        expected = (*output.depth.shape[:2], *depth_maps.shape[2:])
+        if depth_maps.shape != expected:
+            raise InputError(
+                f"expected depth maps of {expected[0]} clips and {expected[1]} frames "
+                f"(Network.select_frames), got {tuple(depth_maps.shape)}"
+            )
+        # Eq. 1: the depth of an attack is zero, whatever a map says.
+        is_bona_fide = (labels == Label.BONA_FIDE)[:, None, None, None]
+        depth_maps = torch.where(is_bona_fide, depth_maps, 0)
+        validity = None if depth_validity is None else depth_validity.flatten(0, 1)
         centres = output.centres.flatten(0, 1)
-        targets = depth_targets(depth_maps.flatten(0, 1), centres)
-        validity = None
-        if depth_validity is not None:
-            validity = depth_targets(depth_validity.flatten(0, 1), centres)
-        depth = depth_loss(config, output.depth.flatten(0, 1), targets, validity)
+        targets, weights = depth_targets(depth_maps.flatten(0, 1), centres, validity)
+        depth = depth_loss(config, output.depth.flatten(0, 1), targets, weights)
     parts = (
         (config.depth_weight, depth),
         (config.advisor_weight, advisor),
@@ -108,15 +116,32 @@ def total_loss(
 
 
 def depth_targets(
-    depth_maps: Float[Tensor, "m 224 224"], centres: Float[Tensor, "m k 2"]
-) -> Float[Tensor, "m k 14 14"]:
+    depth_maps: Float[Tensor, "m 224 224"],
+    centres: Float[Tensor, "m k 2"],
+    validity: Float[Tensor, "m 224 224"] | None = None,
+) -> tuple[Float[Tensor, "m k 14 14"], Float[Tensor, "m k 14 14"]]:
     """D_i^j of Eq. 5: each patch's piece of the depth map, at 14x14 (decision D15).
 
     Sampled where the patch was, at 56x56, then averaged 4x4. The position is a constant here: J_D
     moves the offsets through what the network sees, not by moving the target (decision D14).
+
+    Args:
+        depth_maps: D, 0..1; where it is not valid it may be anything, NaN too.
+        centres: Of the patches.
+        validity: 0..1, how far each pixel of D is known; None for all of it.
+
+    Returns:
+        The targets, averaged over valid pixels alone (0 where there are none), and the validity of
+        each of their pixels, 0..1.
     """
-    patches = sample_patches(depth_maps[:, None], centres.detach())[:, :, 0]  # (m, k, 56, 56)
-    return F.avg_pool2d(patches, patches.shape[-1] // DEPTH_SIDE)  # (m, k, 14, 14)
+    if validity is None:
+        validity = torch.ones_like(depth_maps)
+    known = torch.where(validity > 0, depth_maps, 0) * validity
+    both = torch.stack([known, validity], dim=1)  # (m, 2, 224, 224)
+    patches = sample_patches(both, centres.detach())  # (m, k, 2, 56, 56)
+    pooled = F.avg_pool2d(patches.flatten(0, 1), patches.shape[-1] // DEPTH_SIDE)
+    depth, weight = pooled.unflatten(0, patches.shape[:2]).unbind(2)  # (m, k, 14, 14) each
+    return torch.where(weight > 0, depth / weight.clamp(min=1e-6), 0), weight
 
 
 def depth_loss(
@@ -135,27 +160,30 @@ def depth_loss(
             images, so that an image without valid pixels adds nothing.
     """
     error = estimates - targets
-    if validity is not None:
-        error = error * validity.sqrt() if config.depth_norm != "l1" else error * validity
+    weight = torch.ones_like(error) if validity is None else validity
     match config.depth_norm:
         case "mse":
-            per_patch = error.square().mean((2, 3))
+            per_patch = (weight * error.square()).mean((2, 3))
         case "l1":
-            per_patch = error.abs().mean((2, 3))
+            per_patch = (weight * error.abs()).mean((2, 3))
         case "literal":
-            per_patch = error.abs().sum((2, 3)).square()
+            per_patch = (weight * error.abs()).sum((2, 3)).square()
         case "contrastive":
-            differences = _neighbour_differences(error)
-            per_patch = error.square().mean((2, 3)) + differences.square().mean((2, 3, 4))
+            error_pairs, weight_pairs = _neighbours(error), _neighbours(weight)
+            differences = error_pairs - _inner(error)
+            of_pairs = (weight_pairs * _inner(weight) * differences.square()).mean((2, 3, 4))
+            per_patch = (weight * error.square()).mean((2, 3)) + of_pairs
     return config.depth_scale * per_patch.sum(1).mean()
 
 
-def _neighbour_differences(maps: Float[Tensor, "m k 14 14"]) -> Float[Tensor, "m k 8 12 12"]:
-    """Each inner pixel's eight neighbours minus itself (contrastive depth loss, CDCN)."""
+def _inner(maps: Float[Tensor, "m k 14 14"]) -> Float[Tensor, "m k 1 12 12"]:
+    """The pixels that have eight neighbours."""
+    return maps[:, :, None, 1:-1, 1:-1]
+
+
+def _neighbours(maps: Float[Tensor, "m k 14 14"]) -> Float[Tensor, "m k 8 12 12"]:
+    """The eight neighbours of each inner pixel (contrastive depth loss, CDCN)."""
     size = DEPTH_SIDE - 2
-    inner = maps[:, :, 1:-1, 1:-1]
     shifts = [(row, column) for row in range(3) for column in range(3) if (row, column) != (1, 1)]
-    return torch.stack(
-        [maps[:, :, row : row + size, column : column + size] - inner for row, column in shifts],
-        dim=2,
-    )
+    pieces = [maps[:, :, row : row + size, column : column + size] for row, column in shifts]
+    return torch.stack(pieces, dim=2)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vivant.errors import InputError
+from vivant.errors import InputError, WeightsError
 from vivant.geometry.grid import CROP_SIDE_PX, centres_to_corners
 from vivant.networks.advisor import Advisor
 from vivant.networks.anchors import AnchorSelector
@@ -19,6 +19,7 @@ from vivant.networks.config import AamConfig, NetworkConfig
 from vivant.networks.execution import Execution
 from vivant.networks.fusion import fuse
 from vivant.networks.gradcam import GradCam
+from vivant.networks.precision import full_precision
 from vivant.networks.region_proposal import RegionProposal, sample_patches
 from vivant.records import Label
 
@@ -70,25 +71,36 @@ class AttendedAuxiliaryModule(nn.Module):
         features: Float[Tensor, "b a c 7 7"],
         cam: Float[Tensor, "b a 7 7"],
     ) -> dict[str, Tensor | None]:
-        """The module's fields of `NetworkOutput`, for the frames given."""
-        shape = crops.shape[:2]
-        anchors = self.anchors(cam.flatten(0, 1))
-        centres = self.region_proposal(features.flatten(0, 1), anchors)  # (b*a, k, 2)
-        patches = sample_patches(crops.flatten(0, 1), centres)  # (b*a, k, 3, patch, patch)
+        """The module's fields of `NetworkOutput`, for the frames given.
+
+        Args:
+            crops: Normalised, of the frames that the module sees.
+            features: F of those frames.
+            cam: Their weighted feature maps before Eq. 4's ReLU.
+        """
+        with full_precision(crops.device):
+            anchors = self.anchors(cam.flatten(0, 1))
+            centres = self.region_proposal(features.flatten(0, 1), anchors)  # (b*a, k, 2)
+            patches = sample_patches(crops.flatten(0, 1), centres)  # (b*a, k, 3, patch, patch)
         output = self.execution(patches)
-        logits = output.logits.unflatten(0, shape)  # (b, a, 2)
         corners = torch.cat(centres_to_corners(centres, crops.shape[-1]), dim=2)
-        depth = output.depth
-        return {
-            "aam_score": logits.softmax(2)[..., Label.BONA_FIDE].mean(1),
+        depth = None if output.depth is None else output.depth.to(crops.dtype)
+        logits = output.logits.to(crops.dtype)  # (b*a, 2)
+        fields = {
             "aam_logits": logits,
-            "aam_embedding": output.embedding.unflatten(0, shape),
-            "fused_feature": output.fused_feature.unflatten(0, shape),
-            "anchors": anchors.cells.unflatten(0, shape),
-            "centres": centres.unflatten(0, shape),
-            "boxes": corners.unflatten(0, shape),
-            "depth": None if depth is None else depth.unflatten(0, shape),
+            "aam_embedding": output.embedding.to(crops.dtype),
+            "fused_feature": output.fused_feature.to(crops.dtype),
+            "anchors": anchors.cells,
+            "centres": centres,
+            "boxes": corners,
+            "depth": depth,
         }
+        of_clips = {
+            name: None if tensor is None else tensor.unflatten(0, crops.shape[:2])
+            for name, tensor in fields.items()
+        }
+        shares = logits.softmax(1)[:, Label.BONA_FIDE].unflatten(0, crops.shape[:2])  # (b, a)
+        return {"aam_score": shares.mean(1), **of_clips}
 
 
 class Network(nn.Module):
@@ -118,18 +130,23 @@ class Network(nn.Module):
 
         Raises:
             InputError: wrong number of frames, size, type or device, or a value that is not finite.
+            WeightsError: in evaluation mode, a part of the answer is not finite, though the score
+                may be: the weights are damaged. (Training looks at its losses.)
         """
         self._check(crops)
         scale = self.config.crop_side_px // CROP_SIDE_PX
-        small = F.avg_pool2d(crops.flatten(0, 1), scale).unflatten(0, crops.shape[:2])
+        small = crops
+        if scale > 1:
+            small = F.avg_pool2d(crops.flatten(0, 1), scale).unflatten(0, crops.shape[:2])
         advisor = self.advisor(small)
         advisor_score = advisor.logits.softmax(1)[:, Label.BONA_FIDE]  # (b,)
-        cam = self.gradcam(self.advisor, advisor)  # (b, n, 7, 7)
+        with full_precision(crops.device):
+            cam = self.gradcam(self.advisor, advisor)  # (b, n, 7, 7)
         aam: dict[str, Tensor | None] = {}
         if self.aam is not None:
             seen = (crops, advisor.features, cam)
             aam = self.aam(*(self.select_frames(of_clip) for of_clip in seen))
-        return NetworkOutput(
+        output = NetworkOutput(
             bona_fide_score=fuse(self.config.fusion, advisor_score, aam.get("aam_score")),
             advisor_score=advisor_score,
             advisor_logits=advisor.logits,
@@ -137,6 +154,8 @@ class Network(nn.Module):
             cam=cam.relu(),
             **aam,
         )
+        self._check_answer(output)
+        return output
 
     def select_frames(self, of_clip: Float[Tensor, "b n ..."]) -> Float[Tensor, "b a ..."]:
         """The frames that the Attended-Auxiliary Module sees (decision D5), for any clip tensor.
@@ -168,11 +187,20 @@ class Network(nn.Module):
             raise InputError(
                 f"expected crops on {weight.device}, where the network is, got {crops.device}"
             )
-        # A value cannot be looked at while the graph is traced, or where there are no values.
-        if torch.compiler.is_compiling() or crops.is_meta:
-            return
-        if not bool(crops.isfinite().all()):
+        if _has_values(crops) and not bool(crops.isfinite().all()):
             raise InputError("expected finite crops, got NaN or infinity")
+
+    def _check_answer(self, output: NetworkOutput) -> None:
+        if self.training or not _has_values(output.cam):
+            return
+        for name, tensor in output._asdict().items():
+            if tensor is not None and not bool(tensor.isfinite().all()):
+                raise WeightsError(f"the network's {name} is not finite: its weights are damaged")
+
+
+def _has_values(tensor: Tensor) -> bool:
+    """Not while a graph is traced, nor on the meta device."""
+    return not torch.compiler.is_compiling() and not tensor.is_meta
 
 
 def _frames_seen(config: AamConfig | None, num_frames: int) -> slice:

@@ -9,7 +9,8 @@ from jaxtyping import Shaped
 from vivant.errors import CardError
 from vivant.networks.card import read_card, read_weights
 from vivant.records import Scores
-from vivant.runtimes.runner import check_clips, to_scores
+from vivant.runtimes.external_data import refers_to_files
+from vivant.runtimes.runner import check_clips, output_fields, to_scores
 
 __all__ = ["OnnxRunner"]
 
@@ -36,17 +37,30 @@ class OnnxRunner:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.log_severity_level = 3  # Errors: warnings tell of the graph's optimisation.
+        name = self.card.weights.file_name
         try:
-            # From bytes: a graph that refers to other files on the disk does not load.
+            external = refers_to_files(content)
+        except ValueError as error:
+            raise CardError(f"{name} is not an ONNX file: {error}") from error
+        if external:
+            raise CardError(
+                f"{name} keeps weights in other files, which no card vouches for: "
+                "export it as one file"
+            )
+        try:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's errors share no base class but this.
-            raise CardError(
-                f"{self.card.weights.file_name} is not a usable graph: {error}"
-            ) from error
+            raise CardError(f"{name} is not a usable graph: {error}") from error
         self._input = self._session.get_inputs()[0].name
         self._fields = [output.name for output in self._session.get_outputs()]
+        expected = output_fields(self.card.architecture)
+        if self._fields != list(expected) or self._session.get_inputs()[0].type != "tensor(uint8)":
+            raise CardError(
+                f"{name} is not the graph of its card: expected uint8 clips and the outputs "
+                f"{', '.join(expected)}, got {', '.join(self._fields)}"
+            )
 
     def run(self, clips: Shaped[np.ndarray, "..."]) -> Scores:
         """Score clips: see `Runner.run`."""

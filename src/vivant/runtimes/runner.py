@@ -1,5 +1,6 @@
 """What a runtime is: uint8 clips in, `Scores` out."""
 
+import dataclasses
 from typing import Protocol
 
 import numpy as np
@@ -7,9 +8,12 @@ from jaxtyping import Float, Shaped
 
 from vivant.errors import InputError, WeightsError
 from vivant.networks.card import ModelCard
+from vivant.networks.config import NetworkConfig
 from vivant.records import Scores
 
-__all__ = ["Runner", "check_clips", "to_scores"]
+__all__ = ["Runner", "check_clips", "output_fields", "to_scores"]
+
+_ROUNDING = 1e-5  # What float32 may add to a score of exactly 0 or 1.
 
 # Axes: b clips, n frames of a clip, side pixels of a crop.
 
@@ -34,6 +38,15 @@ class Runner(Protocol):
         ...
 
 
+def output_fields(architecture: NetworkConfig) -> tuple[str, ...]:
+    """The fields of `Scores` that a network of this architecture has, in their order."""
+    every = [field.name for field in dataclasses.fields(Scores)]
+    of_advisor = [f.name for f in dataclasses.fields(Scores) if f.default is dataclasses.MISSING]
+    if architecture.aam is None:
+        return tuple(of_advisor)
+    return tuple(name for name in every if name != "depth" or architecture.aam.depth_head)
+
+
 def check_clips(card: ModelCard, clips: Shaped[np.ndarray, "..."]) -> None:
     """Refuse clips that the network cannot take.
 
@@ -53,7 +66,8 @@ def to_scores(fields: dict[str, Float[np.ndarray, "..."]]) -> Scores:
     """The record of a network's answer.
 
     Raises:
-        WeightsError: a value is not finite. Such an answer must never reach a threshold.
+        WeightsError: a value is not finite, or a score not in 0..1. Such an answer must never
+            reach a threshold.
     """
     for name, values in fields.items():
         if not np.isfinite(values).all():
@@ -61,4 +75,8 @@ def to_scores(fields: dict[str, Float[np.ndarray, "..."]]) -> Scores:
                 f"the network's {name} is not finite: its weights are damaged, or their precision "
                 "is too low"
             )
+    for name in ("bona_fide_score", "advisor_score", "aam_score"):
+        values = fields.get(name, np.zeros(0))
+        if (np.abs(values - 0.5) > 0.5 + _ROUNDING).any():
+            raise WeightsError(f"expected {name} in 0..1, got {values.min():g} to {values.max():g}")
     return Scores(**fields)

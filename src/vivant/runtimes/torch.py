@@ -43,7 +43,7 @@ class TorchRunner:
         """Score clips: see `Runner.run`."""
         check_clips(self.card, clips)
         with torch.inference_mode():
-            crops = torch.from_numpy(np.ascontiguousarray(clips)).to(self._device)
+            crops = torch.from_numpy(np.array(clips, order="C")).to(self._device)
             output = self._network(self._normalise(crops))
         fields = output._asdict().items()
         return to_scores({name: t.cpu().numpy() for name, t in fields if t is not None})

@@ -4,7 +4,8 @@ Three layouts, because published weights come in three:
 
 - `resnet*`: torchvision's and timm's ResNet.
 - `se_resnet*`: the same with an SE block on each residual branch, before the addition: timm's
-  `seresnet*`. The paper's backbone is `se_resnet101` (decisions D2, D3).
+  `seresnet50` and deeper (timm squeezes 64 channels to 8 and not to 4, so its `seresnet18` and `34`
+  do not fit). The paper's backbone is `se_resnet101` (decisions D2, D3).
 - `legacy_se_resnet*`: timm's `legacy_seresnet*`, ported from Caffe: the stride sits in a
   bottleneck's first convolution, the stem pools unpadded, and a basic block has one more ReLU.
 """
