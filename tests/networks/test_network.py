@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from builders import moved, seeded, small_config
-from vivant.errors import InputError, WeightsError
+from vivant.errors import ConfigError, InputError, WeightsError
 from vivant.networks.config import AamConfig, AdvisorConfig, NetworkConfig
 from vivant.networks.models import lite
 from vivant.networks.network import Network
@@ -106,8 +106,11 @@ def test_one_frame_is_the_frame_it_says(frames: str, index: int, clips: Tensor) 
 
 def test_advisor_alone_scores_by_itself(clips: Tensor) -> None:
     config = NetworkConfig(advisor=AdvisorConfig(backbone="resnet18"), aam=None, fusion="am")
+    network = seeded(config).eval()
     with torch.inference_mode():
-        output = seeded(config).eval()(clips)
+        output = network(clips)
+    with pytest.raises(ConfigError, match="has no Attended-Auxiliary Module"):
+        network.select_frames(clips)
     assert torch.equal(output.bona_fide_score, output.advisor_score)
     assert output.anchors is None
     assert output.depth is None

@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vivant.errors import InputError, WeightsError
+from vivant.errors import ConfigError, InputError, WeightsError
 from vivant.geometry.grid import CROP_SIDE_PX, centres_to_corners
 from vivant.networks.advisor import Advisor
 from vivant.networks.anchors import AnchorSelector
@@ -161,7 +161,12 @@ class Network(nn.Module):
         """The frames that the Attended-Auxiliary Module sees (decision D5), for any clip tensor.
 
         Depth targets go through this too, so that they meet their frames.
+
+        Raises:
+            ConfigError: there is no such module.
         """
+        if self.config.aam is None:
+            raise ConfigError("this network has no Attended-Auxiliary Module that would see frames")
         return of_clip[:, _frames_seen(self.config.aam, self.config.num_frames)]
 
     def _check(self, crops: Tensor) -> None:
@@ -203,9 +208,8 @@ def _has_values(tensor: Tensor) -> bool:
     return not torch.compiler.is_compiling() and not tensor.is_meta
 
 
-def _frames_seen(config: AamConfig | None, num_frames: int) -> slice:
+def _frames_seen(config: AamConfig, num_frames: int) -> slice:
     """Which frames of a clip the Attended-Auxiliary Module sees."""
-    assert config is not None
     match config.frames:
         case "all":
             return slice(None)
