@@ -8,6 +8,7 @@ VivantError
 ├── CardError          a model card that is damaged, or does not fit its weights
 ├── OutputError        a file that cannot be written
 ├── ParityError        an exported graph that does not answer like its network
+├── MediaError         a file, folder or camera that gives no frames; says which `Refusal` it is
 └── MissingExtraError  the command needs an optional part of the package
 
 Our own mistakes are `assert`s.
@@ -15,14 +16,17 @@ Our own mistakes are `assert`s.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from enum import StrEnum
 
 __all__ = [
     "CardError",
     "ConfigError",
     "InputError",
+    "MediaError",
     "MissingExtraError",
     "OutputError",
     "ParityError",
+    "Refusal",
     "UnknownNameError",
     "VivantError",
     "WeightsError",
@@ -69,6 +73,53 @@ class OutputError(VivantError, OSError):
 
 class ParityError(VivantError):
     """An exported graph does not answer like the network it was made from."""
+
+
+class Refusal(StrEnum):
+    """Why media are refused: there is an error and no verdict. Programs read these codes."""
+
+    EMPTY_INPUT = "EMPTY_INPUT"
+    """No bytes, or a folder without pictures."""
+    NOT_A_FILE = "NOT_A_FILE"
+    """No such file, or a pipe, socket or device."""
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
+    """A container, codec or kind of picture that is not read."""
+    CORRUPT_MEDIA = "CORRUPT_MEDIA"
+    """Damaged beyond use."""
+    NO_VIDEO_STREAM = "NO_VIDEO_STREAM"
+    """A container without a picture track, such as sound alone."""
+    TOO_SMALL = "TOO_SMALL"
+    """Frames of too few pixels."""
+    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
+    """Frames of too many pixels."""
+    TOO_MANY_FRAMES = "TOO_MANY_FRAMES"
+    """More frames, or more frames times pixels, than are read."""
+    TOO_MANY_STREAMS = "TOO_MANY_STREAMS"
+    """More tracks than are read."""
+    TOO_LONG = "TOO_LONG"
+    """Lasts longer than is read."""
+    TOO_LARGE = "TOO_LARGE"
+    """More bytes than are read."""
+    RESOLUTION_CHANGED = "RESOLUTION_CHANGED"
+    """The frames do not all have one size."""
+    ANIMATED_IMAGE = "ANIMATED_IMAGE"
+    """A picture that moves: neither a still nor a video."""
+    TIMEOUT = "TIMEOUT"
+    """Not decoded in time. The media may be sound: try again."""
+    RESOURCE_LIMIT = "RESOURCE_LIMIT"
+    """Ran out of the memory or processor time allowed. The media may be sound: try again."""
+
+
+class MediaError(VivantError, ValueError):
+    """A file, folder or camera gives no frames.
+
+    Attributes:
+        code: The kind of refusal.
+    """
+
+    def __init__(self, code: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class MissingExtraError(VivantError, ImportError):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
-__all__ = ["Label", "Scores"]
+__all__ = ["FaceBox", "Frame", "Label", "Scores"]
 
 # Axes: b clips; n frames of a clip; a frames that the AAM sees (n, or 1); k patches of a frame.
 
@@ -16,6 +16,45 @@ class Label(IntEnum):
 
     BONA_FIDE = 0
     ATTACK = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded picture, upright."""
+
+    pixels: UInt8[np.ndarray, "height width 3"]
+    """RGB, 0..255."""
+    time_s: float
+    """When it was taken, in seconds; of a clip's frames each is later than the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBox:
+    """Where a face is, in pixels of a frame: (x0, y0) is the upper left corner.
+
+    The face as the default detector boxes it: ear to ear, from the middle of the forehead to the
+    chin. It may reach beyond the frame.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def width_px(self) -> float:
+        """x1 - x0."""
+        return self.x1 - self.x0
+
+    @property
+    def height_px(self) -> float:
+        """y1 - y0."""
+        return self.y1 - self.y0
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y) of the middle."""
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Finds one face, follows it, and says what is wrong with how it was filmed."""

@@ -1,0 +1,124 @@
+"""Which frames of a video become clips (spec ruling 24; decision D24)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from vivant.errors import InputError
+
+__all__ = ["Window", "choose_windows", "near_grid"]
+
+
+class _Timed(Protocol):
+    @property
+    def time_s(self) -> float: ...
+
+
+T = TypeVar("T", bound=_Timed)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The frames of one clip, by their position among the frames that were looked at."""
+
+    frames: tuple[int, ...]
+    """N positions in the order of time."""
+    is_padded: bool
+    """Whether a frame stands in for others that the video does not have."""
+
+
+def near_grid(frames: Iterable[T], interval_s: float) -> Iterator[T]:
+    """The frames nearest to 0, 1, 2 ... times the interval after the first, each once.
+
+    A video of any rate, constant or not, becomes one of the rate that the network knows.
+
+    Args:
+        frames: In the order of time; whatever they hold is not touched.
+        interval_s: Time between two frames of a clip, in seconds.
+
+    >>> from types import SimpleNamespace
+    >>> video = [SimpleNamespace(time_s=i / 30) for i in range(10)]
+    >>> [round(frame.time_s, 3) for frame in near_grid(video, 0.1)]
+    [0.0, 0.1, 0.2, 0.3]
+    """
+    previous: T | None = None
+    given: T | None = None
+    start_s, step = 0.0, 0
+    for frame in frames:
+        if previous is None:
+            start_s = frame.time_s
+        while frame.time_s >= start_s + step * interval_s:
+            target_s = start_s + step * interval_s
+            is_nearer = previous is None or frame.time_s - target_s < target_s - previous.time_s
+            nearest = frame if is_nearer or previous is None else previous
+            if nearest is not given:
+                given = nearest
+                yield nearest
+            step += 1
+        previous = frame
+    left_s = start_s + step * interval_s
+    if previous is not None and previous is not given and left_s - previous.time_s < interval_s / 2:
+        yield previous
+
+
+def choose_windows(
+    times_s: Sequence[float],
+    usable: Sequence[bool],
+    num_frames: int,
+    interval_s: float,
+    num_windows: int,
+) -> tuple[Window, ...]:
+    """The clips to score: evenly spread over the places where N frames in a row can be used.
+
+    Frame i of a window is the one nearest to its start + i intervals, and no further from that than
+    one interval. Where a video is slower than that, a frame stands in twice and the window is
+    padded. Where no window fits, the usable frames and repeats of the last make one, padded.
+
+    Args:
+        times_s: When the frames were taken, ascending.
+        usable: Whether each holds the face, well enough to be judged.
+        num_frames: N.
+        interval_s: Time between two frames of a clip.
+        num_windows: W; fewer are given where there are fewer. One window is the middle one.
+
+    Returns:
+        Windows in the order of time; none where no frame is usable.
+
+    Raises:
+        InputError: the lists differ in length, or a number is not positive.
+    """
+    if len(times_s) != len(usable) or num_frames < 1 or num_windows < 1 or interval_s <= 0:
+        raise InputError(
+            f"expected as many times as marks and positive numbers, got {len(times_s)} times, "
+            f"{len(usable)} marks, {num_frames} frames, {num_windows} windows, {interval_s} s"
+        )
+    if not any(usable):
+        return ()
+    possible = _possible(np.asarray(times_s), np.asarray(usable), num_frames, interval_s)
+    if not possible:
+        there = [position for position, use in enumerate(usable) if use][:num_frames]
+        return (Window((*there, *there[-1:] * (num_frames - len(there))), is_padded=True),)
+    if num_windows == 1:
+        picks = [(len(possible) - 1) // 2]
+    else:
+        spread = np.linspace(0, len(possible) - 1, num_windows)
+        picks = sorted({int(place) for place in np.floor(spread + 0.5)})
+    chosen = [possible[pick] for pick in picks]
+    return tuple(Window(frames, len(set(frames)) < num_frames) for frames in chosen)
+
+
+def _possible(
+    times_s: np.ndarray, usable: np.ndarray, num_frames: int, interval_s: float
+) -> list[tuple[int, ...]]:
+    """Frames of each window that fits, without doubles, in the order of time."""
+    num_starts = round((times_s[-1] - times_s[0]) / interval_s) + 2 - num_frames
+    found: dict[tuple[int, ...], None] = {}
+    for start in range(num_starts):
+        targets = times_s[0] + (start + np.arange(num_frames)) * interval_s  # (n)
+        distances = np.abs(times_s[:, None] - targets)  # (times, n)
+        nearest = distances.argmin(axis=0)  # (n)
+        if distances.min(axis=0).max() <= interval_s and usable[nearest].all():
+            found[tuple(int(position) for position in nearest)] = None
+    return list(found)

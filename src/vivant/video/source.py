@@ -1,0 +1,78 @@
+"""Reads a file's bytes: a regular file, of bounded size, without following where a name leads."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from vivant.errors import MediaError, Refusal
+from vivant.video.limits import VideoLimits
+
+__all__ = ["list_frames", "read_file"]
+
+_STILL_ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def read_file(path: Path, limits: VideoLimits) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        MediaError: NOT_A_FILE, TOO_LARGE or EMPTY_INPUT.
+    """
+    if "\0" in str(path):
+        raise MediaError(Refusal.NOT_A_FILE, "the path holds a NUL character")
+    try:
+        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise MediaError(Refusal.NOT_A_FILE, f"expected a file: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(Refusal.NOT_A_FILE, "expected a regular file, got another kind")
+        data = file.read(limits.max_bytes + 1)
+    check_size(data, limits)
+    return data
+
+
+def check_size(data: bytes, limits: VideoLimits) -> None:
+    """Refuse nothing at all, and too much.
+
+    Raises:
+        MediaError: TOO_LARGE or EMPTY_INPUT.
+    """
+    if len(data) > limits.max_bytes:
+        raise MediaError(
+            Refusal.TOO_LARGE,
+            f"expected at most {limits.max_bytes / 2**20:g} MiB (max_bytes), got more: "
+            "send a shorter or a smaller video",
+        )
+    if not data:
+        raise MediaError(Refusal.EMPTY_INPUT, "the file is empty: 0 bytes")
+
+
+def list_frames(folder: Path, limits: VideoLimits) -> list[Path]:
+    """The pictures of a folder in the order of their names, 9 before 10.
+
+    Raises:
+        MediaError: EMPTY_INPUT where there is none, TOO_MANY_FRAMES.
+    """
+    frames = sorted(
+        (path for path in folder.iterdir() if path.suffix.lower() in _STILL_ENDINGS),
+        key=lambda path: [
+            (1, int(part), "") if part.isdigit() else (0, 0, part)
+            for part in re.split(r"(\d+)", path.name)
+        ],
+    )
+    if not frames:
+        raise MediaError(
+            Refusal.EMPTY_INPUT,
+            "expected a folder with the frames of one clip (JPEG, PNG, WebP), got none: "
+            "to check several videos, name the videos",
+        )
+    if len(frames) > limits.max_frames:
+        raise MediaError(
+            Refusal.TOO_MANY_FRAMES,
+            f"expected at most {limits.max_frames} frames (max_frames), got {len(frames)}",
+        )
+    return frames

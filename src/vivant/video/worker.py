@@ -1,0 +1,102 @@
+"""The process that decodes one file and ends: `python -m vivant.video.worker`, run by `isolation`.
+
+It gets two descriptors: a channel of messages, and memory shared with the parent where the pixels
+are put. Once it has the file's bytes it locks itself. Messages are JSON, so that a worker that was
+taken over has nothing but numbers and text to answer with.
+"""
+
+import io
+import json
+import mmap
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+import av
+import numpy as np
+from PIL import Image
+
+from vivant.errors import MediaError, Refusal
+from vivant.records import Frame
+from vivant.video.frames import read_media
+from vivant.video.limits import VideoLimits
+from vivant.video.lock import allow_cpu, lock
+
+__all__ = ["main"]
+
+_MAX_SLOTS = 6  # Frames on their way: enough for both sides to be busy.
+
+
+def main(channel_descriptor: int, memory_descriptor: int, memory_bytes: int) -> None:
+    """Decode one file: request and bytes in, frames and an end out."""
+    channel = Connection(channel_descriptor)
+    memory = mmap.mmap(memory_descriptor, memory_bytes)
+    _warm_up()
+    request = json.loads(channel.recv_bytes())
+    data = channel.recv_bytes()
+    limits = VideoLimits.model_validate(request["limits"])
+    used_s = time.process_time()
+    hard_s = used_s + limits.cpu_budget_s(1, limits.max_total_pixels)
+    missing = lock(limits.max_memory_bytes, hard_s)
+
+    def raise_cpu(num_frames: int, num_pixels: int) -> None:
+        allow_cpu(used_s + limits.cpu_budget_s(num_frames, num_pixels))
+
+    raise_cpu(0, 0)
+    try:
+        media = read_media(data, request["interval_s"], limits, raise_cpu)
+        _tell(channel, {"is_still": media.is_still, "not_locked": missing})
+        _send(channel, memory, media.frames)
+        end: dict[str, object] = {"end": True}
+    except MediaError as error:
+        end = {"code": error.code, "message": str(error)}
+    except MemoryError:
+        end = {
+            "code": Refusal.RESOURCE_LIMIT,
+            "message": f"decoding needs more memory than {limits.max_memory_bytes / 2**20:.0f} MiB "
+            "(max_memory_bytes)",
+        }
+    _tell(channel, end)
+
+
+def _warm_up() -> None:
+    """Decode something of each kind: what is imported on first use can't be once files are shut."""
+    limits = VideoLimits(min_side_px=16)
+    video, black = io.BytesIO(), np.zeros((16, 16, 3), np.uint8)
+    with av.open(video, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=10, width=16, height=16, pix_fmt="yuv420p")
+        for packet in stream.encode(av.VideoFrame.from_ndarray(black)) + stream.encode(None):
+            container.mux(packet)
+    pictures = [io.BytesIO() for _ in range(3)]
+    for picture, kind in zip(pictures, ("JPEG", "PNG", "WEBP"), strict=True):
+        Image.fromarray(black).save(picture, kind, exif=b"Exif\0\0")
+    for file in (video, *pictures):
+        assert len(list(read_media(file.getvalue(), 0.1, limits).frames)) == 1
+
+
+def _send(channel: Connection, memory: mmap.mmap, frames: Iterator[Frame]) -> None:
+    """Put each frame into a free slot of the shared memory, and say where it is."""
+    free: deque[int] = deque()
+    slot_bytes = 0
+    for frame in frames:
+        if not slot_bytes:
+            slot_bytes = frame.pixels.nbytes
+            free.extend(range(min(_MAX_SLOTS, len(memory) // slot_bytes)))
+        # Slots that the parent has emptied, waiting for one only if there is none.
+        while not free or channel.poll():
+            free.append(int(channel.recv_bytes(16)))
+        slot = free.popleft()
+        height, width, _ = frame.pixels.shape
+        place = np.frombuffer(memory, np.uint8, slot_bytes, slot * slot_bytes)
+        place[:] = frame.pixels.reshape(-1)
+        _tell(channel, {"slot": slot, "height": height, "width": width, "time_s": frame.time_s})
+
+
+def _tell(channel: Connection, message: dict[str, object]) -> None:
+    channel.send_bytes(json.dumps(message).encode())
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
