@@ -1,12 +1,12 @@
 """The records that pass between the layers: frozen, with their units."""
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-__all__ = ["FaceBox", "Frame", "Label", "Scores"]
+__all__ = ["Caution", "FaceBox", "Finding", "Frame", "Label", "Reason", "Scores"]
 
 # Axes: b clips; n frames of a clip; a frames that the AAM sees (n, or 1); k patches of a frame.
 
@@ -16,6 +16,53 @@ class Label(IntEnum):
 
     BONA_FIDE = 0
     ATTACK = 1
+
+
+class Reason(StrEnum):
+    """Why there is no decision. Programs read these codes; none of them means an attack."""
+
+    NO_FACE = "NO_FACE"
+    MULTIPLE_FACES = "MULTIPLE_FACES"
+    FACE_TOO_SMALL = "FACE_TOO_SMALL"
+    FACE_CUT_OFF = "FACE_CUT_OFF"
+    FACE_LOST = "FACE_LOST"
+    FACE_CHANGED = "FACE_CHANGED"
+    TOO_DARK = "TOO_DARK"
+    TOO_BRIGHT = "TOO_BRIGHT"
+    LOW_CONTRAST = "LOW_CONTRAST"
+    TOO_BLURRED = "TOO_BLURRED"
+    POSE = "POSE"
+    OCCLUDED = "OCCLUDED"
+    TOO_FEW_FRAMES = "TOO_FEW_FRAMES"
+    STATIC_FRAMES = "STATIC_FRAMES"
+    OUT_OF_DISTRIBUTION = "OUT_OF_DISTRIBUTION"
+    WINDOWS_DISAGREE = "WINDOWS_DISAGREE"
+    UNTRAINED_MODEL = "UNTRAINED_MODEL"
+    NO_OPERATING_POINT = "NO_OPERATING_POINT"
+
+
+class Caution(StrEnum):
+    """What to know about a verdict that it does not prevent."""
+
+    FACE_SMALLER_THAN_CROP = "FACE_SMALLER_THAN_CROP"
+    CROP_SCALE_DIFFERS = "CROP_SCALE_DIFFERS"
+    CROP_OFF_CENTRE = "CROP_OFF_CENTRE"
+    PADDED_WINDOW = "PADDED_WINDOW"
+    SYNTHETIC_TRAINING = "SYNTHETIC_TRAINING"
+    NOT_ISOLATED = "NOT_ISOLATED"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A reason or a caution, with the number behind it."""
+
+    code: Reason | Caution
+    message: str
+    """For people: what was found, what was expected, what to do."""
+    measured: float | None = None
+    """What was found, in the unit of the limit."""
+    limit: float | None = None
+    """What it was held against; None where the finding is not a number's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

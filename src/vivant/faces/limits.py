@@ -59,6 +59,8 @@ class QualityLimits(BaseModel):
     """FACE_CHANGED. Change of the whole picture between two looks, in grey levels: at most 7.5 in
     one go of a standing camera, at least 14.7 where two videos were joined. A picture that moves
     all the time may change more: see `identity.changes`."""
+    max_jumps: int = Field(0, ge=0)
+    """FACE_CHANGED. How often a face may appear where the one before it was not."""
     min_motion: float = Field(0.15, ge=0)
     """STATIC_FRAMES. Mean change of the face's luma from one look to the next, in grey levels:
     below, the frames are copies of one picture."""

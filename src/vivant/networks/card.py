@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vivant.errors import CardError, OutputError
+from vivant.faces.limits import QualityLimits
 from vivant.networks.config import NetworkConfig, explain
 
 __all__ = [
@@ -106,6 +107,10 @@ class ModelCard(_Entry):
     """None: the weights are UNTRAINED, and no decision may rest on them."""
     operating_point: OperatingPoint | None = None
     """None: there is no threshold, and so no decision."""
+    stills: bool = False
+    """Whether one picture, shown N times, is enough for a decision."""
+    quality_limits: QualityLimits | None = None
+    """How well a face must be filmed for this model; None: as `QualityLimits` has it."""
     versions: dict[str, str]
     """What the file was made with."""
     weights: WeightsFile

@@ -71,6 +71,11 @@ def decode_video(data: bytes, kind: MediaKind, limits: VideoLimits) -> Iterator[
         raise MediaError(
             Refusal.CORRUPT_MEDIA, f"the file is damaged or cut off: {error.strerror}"
         ) from error
+    except MediaError:
+        raise
+    except ValueError as error:
+        # PyAV's own: of a header without tracks, or that leads before the file's beginning.
+        raise MediaError(Refusal.CORRUPT_MEDIA, "the file is damaged or cut off") from error
 
 
 def check_frame_size(width: int, height: int, limits: VideoLimits) -> None:
@@ -116,6 +121,7 @@ def _open(data: bytes, kind: MediaKind, limits: VideoLimits) -> InputContainer:
         },
         # Stops the probe from painting a forged 8k frame before anybody asked its size.
         stream_options=[per_stream] * (limits.max_streams + 1),
+        metadata_errors="replace",  # A title that is no UTF-8 is nobody's fault.
     )
     assert isinstance(container, InputContainer)
     return container

@@ -1,8 +1,10 @@
 """From bytes to the frames that are looked at, in this process: sniff, decode, sample."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from vivant.errors import MediaError, Refusal
 from vivant.records import Frame
 from vivant.video.decode import DecodedFrame, decode_video
 from vivant.video.limits import VideoLimits
@@ -45,7 +47,8 @@ def read_media(
     check_size(data, limits)
     kind = sniff(data)
     if not kind.is_video:
-        pixels = decode_still(data, kind, limits)
+        with _memory_errors_as_refusals():
+            pixels = decode_still(data, kind, limits)
         return Media(True, iter([Frame(pixels, 0.0)]))
 
     def counted() -> Iterator[DecodedFrame]:
@@ -53,5 +56,20 @@ def read_media(
             on_decoded(num_frames, frame.picture.width * frame.picture.height)
             yield frame
 
-    chosen = near_grid(counted(), interval_s)
-    return Media(False, (Frame(frame.pixels(), frame.time_s) for frame in chosen))
+    def chosen() -> Iterator[Frame]:
+        with _memory_errors_as_refusals():
+            for frame in near_grid(counted(), interval_s):
+                yield Frame(frame.pixels(), frame.time_s)
+
+    return Media(False, chosen())
+
+
+@contextmanager
+def _memory_errors_as_refusals() -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise MediaError(
+            Refusal.RESOURCE_LIMIT,
+            "decoding needs more memory than there is, or than is allowed (max_memory_bytes)",
+        ) from error

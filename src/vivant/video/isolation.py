@@ -12,8 +12,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -60,19 +60,37 @@ class DecoderPool:
             MediaError: as there; and TIMEOUT or RESOURCE_LIMIT, which say nothing of the media.
         """
         check_size(data, self.limits)
-        with self._guard:
-            worker = self._spares.pop() if self._spares else None
-        worker = worker or _Worker(self.limits)
+        worker = self._take()
         try:
-            worker.ask(data, interval_s)
-            header = worker.hear()
-            self.not_locked = tuple(str(what) for what in header["not_locked"])
-            is_still = bool(header["is_still"])
+            is_still = self._begin(worker, data, interval_s)
         except BaseException:
-            worker.end()
-            self._refill()
+            self._put_away(worker)
             raise
-        return Media(is_still, self._frames(worker))
+
+        def frames() -> Iterator[Frame]:
+            try:
+                yield from worker.frames()
+            finally:
+                self._put_away(worker)
+
+        return Media(is_still, frames())
+
+    @contextmanager
+    def hold(self) -> Iterator[Callable[[bytes, float], Media]]:
+        """One process for several files of one sender, such as the pictures of a folder.
+
+        Gives a function like `read_media`. Take all frames of a file before you read the next.
+        """
+        worker = self._take()
+
+        def read(data: bytes, interval_s: float) -> Media:
+            check_size(data, self.limits)
+            return Media(self._begin(worker, data, interval_s), worker.frames())
+
+        try:
+            yield read
+        finally:
+            self._put_away(worker)
 
     def close(self) -> None:
         """End the processes that wait."""
@@ -93,16 +111,21 @@ class DecoderPool:
     ) -> None:
         self.close()
 
-    def _frames(self, worker: "_Worker") -> Iterator[Frame]:
-        try:
-            while True:
-                message = worker.hear()
-                if "end" in message:
-                    return
-                yield worker.take(message)
-        finally:
-            worker.end()
-            self._refill()
+    def _take(self) -> "_Worker":
+        with self._guard:
+            if self._spares:
+                return self._spares.pop()
+        return _Worker(self.limits)
+
+    def _begin(self, worker: "_Worker", data: bytes, interval_s: float) -> bool:
+        worker.ask(data, interval_s)
+        header = worker.hear()
+        self.not_locked = tuple(str(what) for what in header["not_locked"])
+        return bool(header["is_still"])
+
+    def _put_away(self, worker: "_Worker") -> None:
+        worker.end()
+        self._refill()
 
     def _refill(self) -> None:
         with self._guard:
@@ -134,11 +157,14 @@ class _Worker:
             )
         os.close(memory)
         self._channel = Connection(ours.detach())
+        self._is_asked = False
 
     def ask(self, data: bytes, interval_s: float) -> None:
         request = {"interval_s": interval_s, "limits": self._limits.model_dump(mode="json")}
         try:
-            self._channel.send_bytes(json.dumps(request).encode())
+            if not self._is_asked:
+                self._channel.send_bytes(json.dumps(request).encode())
+            self._is_asked = True
             self._channel.send_bytes(data)
         except OSError as error:
             raise self._died() from error
@@ -163,6 +189,11 @@ class _Worker:
             raise MediaError(Refusal(message["code"]), str(message["message"]))
         assert isinstance(message, dict)
         return message
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames of the file that was asked for."""
+        while "end" not in (message := self.hear()):
+            yield self.take(message)
 
     def take(self, message: dict[str, Any]) -> Frame:
         """The frame that a message tells of, copied out of the shared memory."""

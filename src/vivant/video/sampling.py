@@ -27,6 +27,8 @@ class Window:
     """N positions in the order of time."""
     is_padded: bool
     """Whether a frame stands in for others that the video does not have."""
+    is_short: bool = False
+    """Whether there were no N usable frames in a row: too few to decide on."""
 
 
 def near_grid(frames: Iterable[T], interval_s: float) -> Iterator[T]:
@@ -74,7 +76,8 @@ def choose_windows(
 
     Frame i of a window is the one nearest to its start + i intervals, and no further from that than
     one interval. Where a video is slower than that, a frame stands in twice and the window is
-    padded. Where no window fits, the usable frames and repeats of the last make one, padded.
+    padded. Where no window fits, the usable frames and repeats of the last make one, padded and
+    short.
 
     Args:
         times_s: When the frames were taken, ascending.
@@ -99,7 +102,11 @@ def choose_windows(
     possible = _possible(np.asarray(times_s), np.asarray(usable), num_frames, interval_s)
     if not possible:
         there = [position for position, use in enumerate(usable) if use][:num_frames]
-        return (Window((*there, *there[-1:] * (num_frames - len(there))), is_padded=True),)
+        return (
+            Window(
+                (*there, *there[-1:] * (num_frames - len(there))), is_padded=True, is_short=True
+            ),
+        )
     if num_windows == 1:
         picks = [(len(possible) - 1) // 2]
     else:

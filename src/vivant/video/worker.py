@@ -1,4 +1,4 @@
-"""The process that decodes one file and ends: `python -m vivant.video.worker`, run by `isolation`.
+"""The process that decodes one presentation and ends; run by `isolation` as a module.
 
 It gets two descriptors: a channel of messages, and memory shared with the parent where the pixels
 are put. Once it has the file's bytes it locks itself. Messages are JSON, so that a worker that was
@@ -22,7 +22,7 @@ from vivant.errors import MediaError, Refusal
 from vivant.records import Frame
 from vivant.video.frames import read_media
 from vivant.video.limits import VideoLimits
-from vivant.video.lock import allow_cpu, lock
+from vivant.video.lock import LockReport, allow_cpu, lock
 
 __all__ = ["main"]
 
@@ -30,23 +30,41 @@ _MAX_SLOTS = 6  # Frames on their way: enough for both sides to be busy.
 
 
 def main(channel_descriptor: int, memory_descriptor: int, memory_bytes: int) -> None:
-    """Decode one file: request and bytes in, frames and an end out."""
+    """Decode one presentation: request and bytes in, frames and an end out."""
     channel = Connection(channel_descriptor)
     memory = mmap.mmap(memory_descriptor, memory_bytes)
     _warm_up()
     request = json.loads(channel.recv_bytes())
     data = channel.recv_bytes()
     limits = VideoLimits.model_validate(request["limits"])
-    used_s = time.process_time()
-    hard_s = used_s + limits.cpu_budget_s(1, limits.max_total_pixels)
+    hard_s = time.process_time() + limits.cpu_budget_s(1, limits.max_total_pixels)
     missing = lock(limits.max_memory_bytes, hard_s)
+    while True:
+        _decode(channel, memory, data, request["interval_s"], limits, missing)
+        # The pictures of one folder come one after the other; else the parent hangs up.
+        try:
+            data = channel.recv_bytes()
+        except EOFError:
+            return
+
+
+def _decode(
+    channel: Connection,
+    memory: mmap.mmap,
+    data: bytes,
+    interval_s: float,
+    limits: VideoLimits,
+    missing: LockReport,
+) -> None:
+    """Decode one file and tell of its end."""
+    used_s = time.process_time()
 
     def raise_cpu(num_frames: int, num_pixels: int) -> None:
         allow_cpu(used_s + limits.cpu_budget_s(num_frames, num_pixels))
 
     raise_cpu(0, 0)
     try:
-        media = read_media(data, request["interval_s"], limits, raise_cpu)
+        media = read_media(data, interval_s, limits, raise_cpu)
         _tell(channel, {"is_still": media.is_still, "not_locked": missing})
         _send(channel, memory, media.frames)
         end: dict[str, object] = {"end": True}

