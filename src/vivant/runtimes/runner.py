@@ -1,7 +1,7 @@
 """What a runtime is: uint8 clips in, `Scores` out."""
 
 import dataclasses
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -18,6 +18,7 @@ _ROUNDING = 1e-5  # What float32 may add to a score of exactly 0 or 1.
 # Axes: b clips, n frames of a clip, side pixels of a crop.
 
 
+@runtime_checkable
 class Runner(Protocol):
     """A network, ready to run. Safe to call from several threads."""
 

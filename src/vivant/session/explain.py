@@ -156,7 +156,7 @@ def _depth_tile(depth: Float[np.ndarray, "k 14 14"]) -> UInt8[np.ndarray, "tile 
     pen = ImageDraw.Draw(picture)
     for number in range(len(depth)):
         row, column = divmod(number, columns)
-        _number(pen, column * side + 4, row * side + 3, number)
+        _number(pen, (column * side + 4, row * side + 3), number)
     return np.asarray(picture)
 
 
@@ -182,12 +182,14 @@ def _boxed(
             edges = (x0 + inset, y0 + inset, x1 - inset, y1 - inset)
             pen.rectangle(edges, outline=colour, width=line)
     for number, box in enumerate(patches):
-        _number(pen, float(box[0]) + 4, float(box[1]) + 3, number)
+        _number(pen, (float(box[0]) + 4, float(box[1]) + 3), number)
     return np.asarray(picture)
 
 
-def _number(pen: ImageDraw.ImageDraw, x: float, y: float, number: int) -> None:
-    pen.text((x, y), str(number + 1), _ORANGE, _font(14), stroke_width=2, stroke_fill=(0, 0, 0))
+def _number(
+    pen: ImageDraw.ImageDraw, place: tuple[float, ...] | tuple[int, ...], number: int
+) -> None:
+    pen.text(place, str(number + 1), _ORANGE, _font(14), stroke_width=2, stroke_fill=(0, 0, 0))
 
 
 def _poster(verdict: Verdict) -> Image.Image:

@@ -1,5 +1,6 @@
 """`Session`: opened once, asked about any number of presentations, from any number of threads."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -157,6 +158,7 @@ class Session:
                 f"{sorted({f'{frame.dtype} {frame.shape}' for frame in frames}) or 'none'}"
             )
         ascending = all(before < after for before, after in pairwise(times_s))
+        ascending = ascending and all(map(math.isfinite, times_s))
         if len(times_s) != len(frames) or not ascending:
             raise InputError(f"expected {len(frames)} ascending times, got {list(times_s)}")
         chosen = (Frame(p, float(t)) for p, t in zip(frames, times_s, strict=True))

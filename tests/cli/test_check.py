@@ -1,0 +1,181 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from made_up import MadeUpRunner, card
+from media import pattern, video
+from people import person_video
+from vivant.cli.app import app
+from vivant.session.report import CheckRecord
+from vivant.video.frames import Media
+
+ANSWER = {"score": 0.9}
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> dict[str, Path]:
+    person, nobody, text = tmp_path / "person.mp4", tmp_path / "nobody.mp4", tmp_path / "text.mp4"
+    person.write_bytes(person_video())
+    nobody.write_bytes(video([pattern(i, 640, 480) for i in range(6)], rate=10))
+    text.write_text("this is no video")
+    return {"person": person, "nobody": nobody, "text": text, "gone": tmp_path / "gone.mp4"}
+
+
+@pytest.fixture(autouse=True)
+def _made_up_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model named person.json says 0.9, attack.json 0.1, odd.json breaks."""
+
+    class Odd(MadeUpRunner):
+        def run(self, clips: np.ndarray):
+            raise ZeroDivisionError("a mistake of ours")
+
+    networks = {
+        "person.json": MadeUpRunner(0.9),
+        "attack.json": MadeUpRunner(0.1),
+        "untrained.json": MadeUpRunner(0.9, card(training=None, point=None)),
+        "odd.json": Odd(),
+    }
+    monkeypatch.setattr("vivant.session.session.open_runner", lambda path: networks[path.name])
+
+
+def check(*arguments: object, model: str = "person.json") -> Result:
+    words = ["check", "--trusted", "--model", model, *(str(word) for word in arguments)]
+    return CliRunner().invoke(app, words)
+
+
+@pytest.mark.parametrize(
+    ("names", "model", "code"),
+    [
+        (["person"], "person.json", 0),
+        (["person", "person"], "person.json", 0),
+        (["person"], "attack.json", 3),
+        (["person"], "untrained.json", 4),
+        (["nobody"], "person.json", 4),
+        (["person", "nobody"], "person.json", 4),
+        (["person", "nobody"], "attack.json", 3),
+        (["text"], "person.json", 1),
+        (["gone"], "person.json", 1),
+        (["person", "nobody", "text"], "attack.json", 1),
+        (["person"], "odd.json", 1),
+    ],
+)
+def test_exit_code_is_the_first_that_applies(
+    names: list[str], model: str, code: int, clips: dict[str, Path]
+) -> None:
+    assert check(*(clips[name] for name in names), model=model).exit_code == code
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--camera", "0", "a.mp4"], ["--camera", "0", "--rtsp", "rtsp://x/y"]]
+)
+def test_wrong_usage_is_2(arguments: list[str]) -> None:
+    answer = check(*arguments)
+    assert answer.exit_code == 2
+    assert "name files, or one camera" in answer.stderr
+
+
+def test_json_is_one_record_a_line_and_nothing_else(clips: dict[str, Path]) -> None:
+    answer = check("--json", clips["text"], clips["person"], clips["nobody"])
+    records = [CheckRecord.model_validate_json(line) for line in answer.stdout.splitlines()]
+    assert [record.status for record in records] == ["refused", "decided", "undecided"]
+    assert [record.path for record in records] == [
+        str(clips[name]) for name in ("text", "person", "nobody")
+    ]
+    assert records[0].code == "UNSUPPORTED_FORMAT"
+    assert answer.exit_code == 1
+
+
+def test_one_bad_file_never_stops_the_others(clips: dict[str, Path]) -> None:
+    answer = check("--json", clips["gone"], clips["person"])
+    assert [json.loads(line)["status"] for line in answer.stdout.splitlines()] == [
+        "refused",
+        "decided",
+    ]
+
+
+def test_mistake_of_ours_is_a_failed_record(clips: dict[str, Path]) -> None:
+    answer = check("--json", clips["person"], model="odd.json")
+    record = json.loads(answer.stdout)
+    assert (record["status"], record["code"], record["decision"]) == ("refused", "FAILED", None)
+    assert record["message"] == "ZeroDivisionError: a mistake of ours"
+
+
+def test_table_says_the_verdict_and_why(clips: dict[str, Path]) -> None:
+    answer = check(clips["person"], clips["nobody"], clips["text"])
+    words = " ".join(answer.stdout.split())
+    for expected in ("bona fide", "0.900", "NO_FACE", "refused", "UNSUPPORTED_FORMAT", "made_up"):
+        assert expected in words
+
+
+def test_table_marks_an_untrained_model(clips: dict[str, Path]) -> None:
+    words = " ".join(check(clips["person"], model="untrained.json").stdout.split())
+    assert "UNTRAINED: its scores mean nothing, and it never decides" in words
+    assert "bona fide " not in words
+
+
+def test_explain_writes_a_picture_for_each_verdict(clips: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "pictures"
+    check(clips["person"], clips["text"], clips["nobody"], "--explain", folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["1-person.png", "3-nobody.png"]
+    with Image.open(folder / "1-person.png") as picture:
+        assert picture.width == 1192
+
+
+def test_explain_into_a_file_says_so(clips: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    answer = check(clips["person"], "--explain", tmp_path / "taken")
+    assert answer.exit_code == 1
+    assert "cannot make the folder" in str(answer.exception)
+
+
+def test_camera_is_filmed(monkeypatch: pytest.MonkeyPatch, clips: dict[str, Path]) -> None:
+    from vivant.video.frames import read_media
+    from vivant.video.limits import VideoLimits
+
+    def film(index: int, seconds: float, interval_s: float, limits: VideoLimits) -> Media:
+        assert (index, seconds, interval_s) == (1, 2.5, 0.1)
+        return read_media(person_video(), interval_s, limits)
+
+    monkeypatch.setattr("vivant.video.camera.open_camera", film)
+    answer = check("--camera", "1", "--seconds", "2.5", "--json")
+    assert json.loads(answer.stdout)["path"] == "camera 1"
+    assert answer.exit_code == 0
+
+
+def test_stream_s_address_is_not_shown() -> None:
+    answer = check("--rtsp", "rtsp://user:secret@127.0.0.1:9/stream", "--json")
+    assert answer.exit_code == 1
+    assert "secret" not in answer.output
+    assert json.loads(answer.stdout)["code"] == "NOT_A_FILE"
+
+
+def test_unknown_detector_names_the_known() -> None:
+    answer = check("a.mp4", "--detector", "blazefase")
+    assert answer.exit_code == 1
+    assert "did you mean 'blazeface'?" in str(answer.exception)
+
+
+def test_real_command_checks_a_clip_in_isolation(lite_card: Path, clips: dict[str, Path]) -> None:
+    command = [sys.executable, "-m", "vivant", "check", clips["person"], "--model", lite_card]
+    answer = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    record = json.loads(answer.stdout)
+    assert answer.returncode == 4
+    assert answer.stderr == ""
+    assert [reason["code"] for reason in record["reasons"]] == ["UNTRAINED_MODEL"]
+    assert "NOT_ISOLATED" not in [caution["code"] for caution in record["cautions"]] or (
+        sys.platform != "linux"
+    )
+    assert len(record["windows"]) == 4
+
+
+def test_without_a_model_it_says_how_to_get_one(clips: dict[str, Path]) -> None:
+    command = [sys.executable, "-m", "vivant", "check", clips["person"]]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Error: no model was named")

@@ -1,0 +1,74 @@
+"""A network that answers what a test wants, and the cards that go with it."""
+
+import numpy as np
+
+from builders import small_config
+from vivant.networks.card import (
+    ModelCard,
+    OperatingPoint,
+    Preprocessing,
+    TrainingRecord,
+    WeightsFile,
+)
+from vivant.networks.config import NetworkConfig
+from vivant.records import Scores
+
+TRAINED = TrainingRecord(data="made-up:1", is_synthetic=False, pai_species=("print",))
+POINT = OperatingPoint(threshold=0.5, rule="dev-eer", data="made-up:1 dev")
+
+
+def card(
+    training: TrainingRecord | None = TRAINED,
+    point: OperatingPoint | None = POINT,
+    architecture: NetworkConfig | None = None,
+    **fields: object,
+) -> ModelCard:
+    return ModelCard(
+        model="made_up",
+        architecture=architecture or small_config(),
+        preprocessing=Preprocessing(
+            crop_side_px=224, mean_rgb=(0.5, 0.5, 0.5), std_rgb=(0.5, 0.5, 0.5)
+        ),
+        training=training,
+        operating_point=point,
+        versions={},
+        weights=WeightsFile(file_name="made_up.onnx", format="onnx", sha256="0" * 64),
+        **fields,
+    )
+
+
+class MadeUpRunner:
+    """Answers with given scores, one a clip, and patches on cells 5, 6, 9 and 10, shifted."""
+
+    def __init__(self, scores: float | list[float] = 0.9, card_: ModelCard | None = None) -> None:
+        self.card = card_ or card()
+        self.scores = scores
+        self.clips: list[np.ndarray] = []
+
+    def run(self, clips: np.ndarray) -> Scores:
+        self.clips.append(clips)
+        b, n = clips.shape[:2]
+        score = np.broadcast_to(np.asarray(self.scores, np.float32), (b,)).copy()
+        cells = np.array([5, 6, 9, 10])
+        corners = np.stack([cells % 4, cells // 4], axis=-1) * 56.0 + [8, 4]
+        boxes = np.concatenate([corners, corners + 56], axis=-1).astype(np.float32)
+        has_aam = self.card.architecture.aam is not None
+        cam = np.zeros((b, n, 7, 7), np.float32)
+        cam[..., 3, 3] = 1
+        return Scores(
+            bona_fide_score=score,
+            advisor_score=score,
+            advisor_logits=np.zeros((b, 2), np.float32),
+            advisor_embedding=np.zeros((b, 16), np.float32),
+            cam=cam,
+            **(
+                dict(
+                    aam_score=score,
+                    anchors=np.broadcast_to(cells, (b, n, 4)).copy(),
+                    boxes=np.broadcast_to(boxes, (b, n, 4, 4)).copy(),
+                    depth=np.full((b, n, 4, 14, 14), 0.5, np.float32),
+                )
+                if has_aam
+                else {}
+            ),
+        )

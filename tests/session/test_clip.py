@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from made_up import MadeUpRunner, card
+from people import swaying
+from vivant.geometry.boxes import median_box
+from vivant.geometry.crop import crop_box
+from vivant.geometry.grid import cell_centres
+from vivant.records import FaceBox, Frame
+from vivant.session.clip import Clip, clip_cautions, to_results
+from vivant.session.session import Session
+
+
+def clip(face: FaceBox, width: int = 640, height: int = 480, **fields: object) -> Clip:
+    defaults = {
+        "pixels": np.zeros((5, 224, 224, 3), np.uint8),
+        "times_s": (0.0, 0.1, 0.2, 0.3, 0.4),
+        "face": face,
+        "crop": crop_box(face, width, height, 1.3),
+        "is_padded": False,
+    }
+    return Clip(**(defaults | fields))
+
+
+def codes(clips: list[Clip]) -> list[str]:
+    return [finding.code.value for finding in clip_cautions(clips, card(), 112.0)]
+
+
+def test_face_in_the_middle_has_no_cautions() -> None:
+    assert codes([clip(FaceBox(200.0, 150.0, 350.0, 300.0))]) == []
+
+
+@pytest.mark.parametrize(
+    ("face", "expected"),
+    [
+        (FaceBox(200.0, 150.0, 310.0, 262.0), ["FACE_SMALLER_THAN_CROP"]),
+        (FaceBox(0.0, 150.0, 150.0, 300.0), ["CROP_OFF_CENTRE"]),
+        (FaceBox(100.0, 20.0, 550.0, 470.0), ["CROP_SCALE_DIFFERS"]),
+    ],
+)
+def test_cautions_by_where_the_face_is(face: FaceBox, expected: list[str]) -> None:
+    assert codes([clip(face)]) == expected
+
+
+def test_a_caution_is_named_once() -> None:
+    small = clip(FaceBox(200.0, 150.0, 300.0, 250.0), is_padded=True)
+    assert codes([small, small]) == ["FACE_SMALLER_THAN_CROP", "PADDED_WINDOW"]
+
+
+def test_anchor_boxes_are_the_cells_of_the_crop() -> None:
+    runner = MadeUpRunner()
+    one = clip(FaceBox(200.0, 150.0, 350.0, 300.0))
+    (result,) = to_results([one], runner.run(one.pixels[None]), "all")
+    assert result.anchors is not None
+    assert result.anchor_boxes is not None
+    # Another way: centres of the grid, in -1..1 of the crop.
+    crop = one.crop
+    for k, cell in enumerate(result.anchors[0]):
+        t_x, t_y = cell_centres()[cell]
+        middle = (crop.x + (t_x + 1) / 2 * crop.side_px, crop.y + (t_y + 1) / 2 * crop.side_px)
+        x0, y0, x1, y1 = result.anchor_boxes[0, k]
+        assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx(middle)
+        assert (x1 - x0, y1 - y0) == pytest.approx((crop.side_px / 4, crop.side_px / 4))
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"), [("all", (0, 1, 2, 3, 4)), ("last", (4,)), ("middle", (2,))]
+)
+def test_frames_of_the_patches_are_those_the_module_saw(frames: str, expected: tuple) -> None:
+    one = clip(FaceBox(200.0, 150.0, 350.0, 300.0))
+    (result,) = to_results([one], MadeUpRunner().run(one.pixels[None]), frames)
+    assert result.aam_frames == expected
+
+
+def test_crop_is_that_of_the_median_box_of_its_window() -> None:
+    frames = swaying(5)
+    with Session(MadeUpRunner(), isolated=False) as session:
+        verdict = session.check_frames(frames, [0.1 * i for i in range(5)])
+    (window,) = verdict.windows
+    boxes = _boxes(frames)
+    assert window.face == median_box(boxes)
+    assert window.crop == crop_box(window.face, 640, 480, 1.3)
+
+
+def _boxes(frames: list[np.ndarray]) -> list[FaceBox]:
+    from vivant.faces.detectors.blazeface import blazeface
+    from vivant.faces.limits import QualityLimits
+    from vivant.faces.mesh import FaceMesh
+    from vivant.faces.observer import Eyes, Observer
+
+    observer = Observer(Eyes(blazeface(None), FaceMesh()), QualityLimits())
+    boxes = [observer.look(Frame(pixels, 0.1 * i)).box for i, pixels in enumerate(frames)]
+    return [box for box in boxes if box is not None]

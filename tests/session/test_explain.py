@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from builders import small_config
+from made_up import MadeUpRunner, card
+from media import pattern, video
+from people import person_video
+from vivant.session.explain import draw_verdict
+from vivant.session.session import Session
+from vivant.session.verdict import Verdict
+
+
+def verdict(source: bytes, score: float | list[float] = 0.9, **fields: object) -> Verdict:
+    with Session(MadeUpRunner(score, card(**fields)), isolated=False) as session:
+        return session.check(source)
+
+
+def has_colour(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    return bool((picture == np.array(colour, np.uint8)).all(axis=-1).any())
+
+
+ORANGE, GREEN, RED, AMBER = (255, 140, 0), (32, 122, 66), (190, 30, 30), (150, 104, 12)
+
+
+@pytest.mark.parametrize(("score", "colour"), [(0.9, GREEN), (0.1, RED)])
+def test_heading_has_the_decision_s_colour(score: float, colour: tuple[int, int, int]) -> None:
+    picture = draw_verdict(verdict(person_video(), score), "clip.mp4")
+    assert picture.dtype == np.uint8
+    assert tuple(picture[2, 2]) == colour
+
+
+def test_shows_five_crops_with_boxes_their_cams_and_depths() -> None:
+    shown = verdict(person_video())
+    picture = draw_verdict(shown, "clip.mp4")
+    assert picture.shape[1] == 5 * 236 + 12
+    rows = 3 * (224 + 26 + 12)
+    assert picture.shape[0] > rows
+    assert has_colour(picture, ORANGE)
+    # The first crop is there, between its boxes.
+    crop = shown.windows[0].crops[0]
+    top = picture.shape[0] - rows - 12 + 26
+    np.testing.assert_array_equal(
+        picture[top + 200 : top + 220, 12 + 2 : 12 + 50], crop[200:220, 2:50]
+    )
+
+
+def test_window_with_the_lowest_score_is_shown() -> None:
+    shown = verdict(person_video(), [0.9, 0.3, 0.8, 0.7])
+    picture = draw_verdict(shown, "clip.mp4")
+    top = picture.shape[0] - 3 * (224 + 26 + 12) - 12 + 26
+    lowest = shown.windows[1].crops[0]
+    np.testing.assert_array_equal(picture[top + 200 : top + 220, 14:60], lowest[200:220, 2:48])
+
+
+def test_verdict_without_windows_is_drawn_too() -> None:
+    shown = verdict(video([pattern(i, 640, 480) for i in range(6)], rate=10))
+    picture = draw_verdict(shown, "a name that is much longer than the heading has room for " * 3)
+    assert tuple(picture[2, 2]) == AMBER
+    assert not has_colour(picture, ORANGE)
+
+
+def test_model_without_patches_is_drawn_too() -> None:
+    model_b = small_config().model_copy(update={"aam": None, "fusion": "am"})
+    picture = draw_verdict(verdict(person_video(), architecture=model_b), "clip.mp4")
+    assert not has_colour(picture, ORANGE)
+
+
+def test_untrained_model_is_written_in_red() -> None:
+    shown = verdict(person_video(), training=None, point=None)
+    head = draw_verdict(shown, "clip.mp4")[64:]
+    assert has_colour(head, RED)
+    assert not has_colour(draw_verdict(verdict(person_video()), "clip.mp4")[64:], RED)
