@@ -1,4 +1,4 @@
-# make demo      sets up .venv and runs the main job
+# make demo      sets up .venv, makes three clips and checks them: verdicts and pictures in demo/
 # make test      sets up .venv, then format, lint, types, tests, wheel: all that a change must pass
 # make test-slow the tests that take minutes
 # make bench     timings; their results are kept in benchmarks/README.md
@@ -7,11 +7,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+DEMO_CLIPS := demo/clips/bona_fide.mp4 demo/clips/attack_print.mp4 demo/clips/attack_replay.mp4
 
 .PHONY: demo test test-slow bench format lint types unit wheel clean
 
+# The demo's model is UNTRAINED, so that 4, no decision, is what its check has to end with.
 demo: $(READY)
-	$(BIN)/vivant model summary model_d
+	$(BIN)/python scripts/make_demo_clips.py demo/clips
+	$(BIN)/vivant model init lite --pretrained package --out demo/model --force
+	$(BIN)/vivant check $(DEMO_CLIPS) --model demo/model/lite.safetensors.json \
+		--explain demo/pictures || test $$? -eq 4
+	@echo "Pictures of the verdicts: demo/pictures. Your own clip:"
+	@echo "  $(BIN)/vivant check CLIP.mp4 --model demo/model/lite.safetensors.json --explain demo/pictures"
 
 test: lint types unit wheel
 
@@ -34,6 +41,7 @@ test-slow: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/network.py
+	$(BIN)/python benchmarks/check.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .

@@ -1,10 +1,11 @@
-"""Builds the wheel and uses it in an empty environment without torch, as a user of exports would.
+"""Builds the wheel and uses it in an empty environment without torch: scores, and checks a clip.
 
     python scripts/check_wheel.py GRAPH_CARD
 
 GRAPH_CARD is the card of an exported `lite`; the tests leave one behind.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -30,12 +31,12 @@ print("scored 2 clips without torch:", scores.bona_fide_score.tolist(), "(UNTRAI
 """
 
 
-def run(*command: str | Path, fails: bool = False) -> str:
-    """Output of a command, which must succeed, or fail if so said."""
+def run(*command: str | Path, code: int = 0) -> str:
+    """Output of a command, which must end with the exit code."""
     answer = subprocess.run(
         [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    if (answer.returncode != 0) != fails:
+    if answer.returncode != code:
         sys.exit(f"{' '.join(map(str, command))}\n{answer.stdout}\n{answer.stderr}")
     return answer.stdout + answer.stderr
 
@@ -56,6 +57,22 @@ def check_files(wheel: Path) -> None:
             sys.exit(f"the wheel lacks {name}")
 
 
+def check_clip(vivant: Path, folder: Path, graph_card: Path) -> None:
+    """A video to a verdict: 4 is no decision, which is all that an UNTRAINED model gives."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from people import person_video
+
+    clip = folder / "person.mp4"
+    clip.write_bytes(person_video())
+    run(vivant, "doctor")
+    answer = run(vivant, "check", clip, "--model", graph_card.resolve(), "--json", code=4)
+    record = json.loads(answer)
+    codes = [reason["code"] for reason in record["reasons"]]
+    if codes != ["UNTRAINED_MODEL"] or len(record["windows"]) != 4:
+        sys.exit(f"expected four windows and UNTRAINED_MODEL, got {answer}")
+    print(f"checked a clip without torch, on {record['model']['runtime']}: {', '.join(codes)}")
+
+
 def main(graph_card: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run(sys.executable, "-m", "build", "--wheel", "--outdir", folder)
@@ -71,10 +88,11 @@ def main(graph_card: Path) -> None:
         print(run(vivant, "--version").strip())
         if "model_d" not in run(vivant, "model", "list"):
             sys.exit("vivant model list does not list model_d")
-        refusal = run(vivant, "model", "summary", "lite", fails=True)
+        refusal = run(vivant, "model", "summary", "lite", code=1)
         if "pip install 'vivant[train]'" not in refusal:
             sys.exit(f"without torch, expected advice, got: {refusal}")
         print(run(python, "-c", USE, graph_card.resolve()).strip())
+        check_clip(vivant, Path(folder), graph_card)
     print(f"wheel: {wheel.name} holds every file and runs without torch")
 
 
