@@ -49,9 +49,6 @@ class MadeUpRunner:
         self.clips.append(clips)
         b, n = clips.shape[:2]
         score = np.broadcast_to(np.asarray(self.scores, np.float32), (b,)).copy()
-        cells = np.array([5, 6, 9, 10])
-        corners = np.stack([cells % 4, cells // 4], axis=-1) * 56.0 + [8, 4]
-        boxes = np.concatenate([corners, corners + 56], axis=-1).astype(np.float32)
         has_aam = self.card.architecture.aam is not None
         cam = np.zeros((b, n, 7, 7), np.float32)
         cam[..., 3, 3] = 1
@@ -61,14 +58,17 @@ class MadeUpRunner:
             advisor_logits=np.zeros((b, 2), np.float32),
             advisor_embedding=np.zeros((b, 16), np.float32),
             cam=cam,
-            **(
-                dict(
-                    aam_score=score,
-                    anchors=np.broadcast_to(cells, (b, n, 4)).copy(),
-                    boxes=np.broadcast_to(boxes, (b, n, 4, 4)).copy(),
-                    depth=np.full((b, n, 4, 14, 14), 0.5, np.float32),
-                )
-                if has_aam
-                else {}
-            ),
+            **(self._aam(score, b, n) if has_aam else {}),
         )
+
+    @staticmethod
+    def _aam(score: np.ndarray, b: int, n: int) -> dict[str, np.ndarray]:
+        cells = np.array([5, 6, 9, 10])
+        corners = np.stack([cells % 4, cells // 4], axis=-1) * 56.0 + [8, 4]
+        boxes = np.concatenate([corners, corners + 56], axis=-1).astype(np.float32)
+        return {
+            "aam_score": score,
+            "anchors": np.broadcast_to(cells, (b, n, 4)).copy(),
+            "boxes": np.broadcast_to(boxes, (b, n, 4, 4)).copy(),
+            "depth": np.full((b, n, 4, 14, 14), 0.5, np.float32),
+        }

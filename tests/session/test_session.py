@@ -277,9 +277,11 @@ def test_frames_that_are_none_are_refused(frames: list, times: list, message: st
 def test_bad_arguments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected at least one window"):
         Session(MadeUpRunner(), num_windows=0)
-    with Session(MadeUpRunner(), isolated=False) as session:
-        with pytest.raises(InputError, match="expected a rate above 0"):
-            session.check(tmp_path, rate=0.0)
+    with (
+        Session(MadeUpRunner(), isolated=False) as session,
+        pytest.raises(InputError, match="expected a rate above 0"),
+    ):
+        session.check(tmp_path, rate=0.0)
 
 
 def test_no_model_says_how_to_get_one() -> None:
