@@ -52,11 +52,11 @@ def make_clip() -> bytes:
 
 def decode_alone(data: bytes) -> float:
     started_s = time.perf_counter()
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_type = "NONE"
         stream.codec_context.thread_count = 1
-        num_frames = sum(1 for _ in container.decode(stream))
+        num_frames = len([None for _ in container.decode(stream)])
     assert num_frames
     return time.perf_counter() - started_s
 

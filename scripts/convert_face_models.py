@@ -209,7 +209,7 @@ def square(image: Image.Image, x: float, y: float, side_px: float) -> Picture:
 
 def astronaut() -> Iterator[Picture]:
     """A face that everybody has, near and far, upright and turned."""
-    image = Image.fromarray(data.astronaut())  # type: ignore[no-untyped-call]
+    image = Image.fromarray(data.astronaut())
     yield letterbox(image)
     for side_px in (150, 220, 300):
         for angle_deg in (0, -20, 35):

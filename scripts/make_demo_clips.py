@@ -43,7 +43,7 @@ def head_and_shoulders() -> UInt8[np.ndarray, "height width 3"]:
     reach = MARGIN / SCALE
     width, height = WIDTH + 2 * MARGIN, HEIGHT + MARGIN
     to_picture = np.array([[SCALE, 0, -SCALE * (LEFT - reach)], [0, SCALE, 0]])
-    astronaut: UInt8[np.ndarray, "512 512 3"] = data.astronaut()  # type: ignore[no-untyped-call]
+    astronaut: UInt8[np.ndarray, "512 512 3"] = data.astronaut()
     picture = cv2.warpAffine(astronaut, to_picture, (width, height), flags=cv2.INTER_CUBIC)
     return np.asarray(picture, np.uint8)
 

@@ -178,7 +178,7 @@ def test_card_s_limits_hold() -> None:
 
 
 def test_face_that_fills_the_frame_warns_that_the_crop_is_not_as_in_training() -> None:
-    frames = [person(scale=3.6, seed=i, shift_x=5 * np.sin(i)) for i in range(8)]
+    frames = [person(scale=4.0, seed=i, shift_x=5 * np.sin(i)) for i in range(8)]
     with Session(MadeUpRunner(0.9), quality_limits=QualityLimits.off(), isolated=False) as session:
         verdict = session.check_frames(frames, [0.1 * i for i in range(8)])
     assert "CROP_SCALE_DIFFERS" in codes(verdict.cautions)

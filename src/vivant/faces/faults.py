@@ -1,5 +1,6 @@
 """From numbers to named reasons: each says what was found, what is needed and what to do."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -61,7 +62,7 @@ def common_faults(looks: Sequence[Look]) -> tuple[Finding, ...]:
     for look in with_face:
         for fault in look.faults:
             named = worst.get(fault.code)
-            if named is None or _distance(fault) > _distance(named):
+            if named is None or _excess(fault) > _excess(named):
                 worst[fault.code] = fault
     least = min(_COMMON * len(with_face), max(count.values(), default=0))
     return tuple(
@@ -93,7 +94,12 @@ def clip_faults(
     """
     with_face = [look for look in looks if look.box is not None]
     if not with_face:
-        return (Finding(Reason.NO_FACE, f"no face on {len(looks)} frames: show one to the camera"),)
+        return (
+            Finding(
+                Reason.NO_FACE,
+                f"no face on {len(looks)} frames: show one to the camera, and come closer",
+            ),
+        )
     change = changes(appearances)
     most, least = _most, _least
     found = [
@@ -110,20 +116,13 @@ def clip_faults(
         most(Reason.FACE_CHANGED, "the whole picture changes by {:.0f} grey levels at once, at "
              "most {:.0f} is read: send a video that was not cut", change.scene,
              limits.max_scene_change),
+        most(Reason.FACE_CHANGED, "a face appears where the one before was not ({:.0f} of at most "
+             "{:.0f} times): one person a video",
+             float(sum(look.is_elsewhere for look in looks)), float(limits.max_jumps)),
     ]  # fmt: skip
-    jumps = sum(look.is_elsewhere for look in looks)
-    if jumps > limits.max_jumps:
-        found.append(
-            Finding(
-                Reason.FACE_CHANGED,
-                f"a face appears where the one before was not, {jumps} times: one person a video",
-                float(jumps),
-                float(limits.max_jumps),
-            )
-        )
     motions = [look.motion for look in looks if look.motion is not None]
     if motions and not is_still:
-        static = sum(motion < limits.min_motion for motion in motions) / len(motions)
+        static = sum(not motion >= limits.min_motion for motion in motions) / len(motions)
         found.append(
             most(Reason.STATIC_FRAMES, "nothing moves on {:.0%} of the frames, at most {:.0%} is "
                  "read: film a person, not a picture", static, limits.max_static_share)
@@ -145,10 +144,13 @@ def _most(code: Reason, message: str, measured: float, limit: float) -> Finding 
     return Finding(code, message.format(measured, limit), measured, limit)
 
 
-def _distance(fault: Finding) -> float:
+def _excess(fault: Finding) -> float:
+    """How far beyond its limit, in parts of it: faults of one kind may differ in unit."""
     assert fault.measured is not None
     assert fault.limit is not None
-    return abs(fault.measured - fault.limit)
+    if math.isnan(fault.measured):
+        return math.inf
+    return abs(fault.measured - fault.limit) / (abs(fault.limit) or 1.0)
 
 
 def _others_share(looks: Sequence[Look], limits: QualityLimits) -> float:

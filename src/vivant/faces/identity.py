@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from vivant.faces.track import Face
+from vivant.geometry.shrink import shrink
 
 __all__ = ["Appearance", "Changes", "appearance", "changes"]
 
@@ -65,7 +66,7 @@ def appearance(pixels: UInt8[np.ndarray, "height width 3"], face: Face) -> Appea
     shades = cv2.GaussianBlur(light, (0, 0), 8)
     detail = cv2.resize(light - shades, (32, 32), interpolation=cv2.INTER_AREA)[4:28, 6:26]
     colour = lab[10:58, 14:50, 1:].mean(axis=(0, 1), dtype=np.float64)
-    scene = cv2.resize(pixels, (32, 18), interpolation=cv2.INTER_AREA)
+    scene = shrink(pixels, 32, 18)
     grey = cv2.cvtColor(scene, cv2.COLOR_RGB2GRAY).astype(np.float64)
     return Appearance(detail, colour, grey)
 
@@ -92,4 +93,5 @@ def changes(looks: Sequence[Appearance]) -> Changes:
 def _correlation(one: Float[np.ndarray, "24 20"], other: Float[np.ndarray, "24 20"]) -> float:
     one, other = one - one.mean(), other - other.mean()
     norm = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float((one * other).sum()) / norm if norm > 0 else 0.0
+    # Rounding may reach beyond 1: no limit could name that.
+    return min(max(float((one * other).sum()) / norm, -1.0), 1.0) if norm > 0 else 0.0

@@ -31,12 +31,14 @@ class Region:
     """By which the face is turned, clockwise as seen."""
 
     def to_square(self) -> Float[np.ndarray, "2 3"]:
-        """The affine map from pixels of the frame to pixels of the upright 192x192 square."""
+        """The affine map from points of the frame to points of the upright 192x192 square.
+
+        Points, not pixels: the upper left pixel goes from (0, 0) to (1, 1).
+        """
         scale = _SIDE / self.side_px
         cos, sin = scale * math.cos(self.angle_rad), scale * math.sin(self.angle_rad)
-        # Pixel centres lie at halves: the square's middle is the region's.
-        shift_x = (_SIDE - 1) / 2 - cos * self.x - sin * self.y
-        shift_y = (_SIDE - 1) / 2 + sin * self.x - cos * self.y
+        shift_x = _SIDE / 2 - cos * self.x - sin * self.y  # The middle goes to the middle.
+        shift_y = _SIDE / 2 + sin * self.x - cos * self.y
         return np.array([[cos, sin, shift_x], [-sin, cos, shift_y]])
 
 
@@ -45,10 +47,11 @@ class Mesh:
     """A face's surface on one frame."""
 
     points: Float[np.ndarray, "468 3"]
-    """(x, y) in pixels of the frame and z in the same unit, smaller is nearer to the camera."""
+    """(x, y) in pixels of the frame, from its upper left corner, and z in the same unit: smaller is
+    nearer to the camera."""
     presence_logit: float
     """Whether there is a face, and how much of it is seen: below 0 there is none, a face half
-    covered has about 5, one in full view 15 to 30 (measured on clips with hands before faces)."""
+    covered has 4 to 12, one in full view 12 to 32 (measured on clips with hands before faces)."""
     upright: UInt8[np.ndarray, "192 192 3"]
     """What the mesh was fitted to: the face turned upright, RGB."""
 
@@ -57,7 +60,7 @@ class FaceMesh:
     """MediaPipe's FaceMesh, which ships with the package. Safe to call from several threads."""
 
     def __init__(self) -> None:
-        self._graph = Graph(packaged("face_mesh.onnx"))
+        self._graph = Graph(packaged("face_mesh.onnx"), "face_mesh.onnx")
 
     def fit(self, pixels: UInt8[np.ndarray, "height width 3"], region: Region) -> Mesh:
         """Fit the mesh to what is in a region; look at `presence_logit` before using the points.
@@ -67,7 +70,9 @@ class FaceMesh:
             region: Where to look; it may reach beyond the frame.
         """
         to_square = region.to_square()
-        upright = cv2.warpAffine(pixels, to_square, (_SIDE, _SIDE))  # Bilinear, black outside.
+        of_pixels = to_square.copy()  # OpenCV counts from the middle of the first pixel.
+        of_pixels[:, 2] += to_square[:, :2].sum(axis=1) / 2 - 0.5
+        upright = cv2.warpAffine(pixels, of_pixels, (_SIDE, _SIDE))  # Bilinear, black outside.
         landmarks, logit = self._graph.run(upright[None])
         found = landmarks[0].astype(np.float64)
         to_frame = cv2.invertAffineTransform(to_square)

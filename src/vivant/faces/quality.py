@@ -1,4 +1,4 @@
-"""How well a face was filmed: numbers from pixels, then named reasons where a limit is passed."""
+"""How well a face was filmed, in numbers; `faults` makes named reasons of them."""
 
 import math
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def measure(pixels: UInt8[np.ndarray, "height width 3"], face: Face) -> FaceQual
         face: On that frame.
     """
     height, width, _ = pixels.shape
-    luma = face_luma(pixels, face)
+    luma = _face_luma(pixels, face)
     contrast = float(luma.std())
     yaw, pitch, roll = pose(face.mesh.points)
     return FaceQuality(
@@ -72,7 +72,7 @@ def measure(pixels: UInt8[np.ndarray, "height width 3"], face: Face) -> FaceQual
     )
 
 
-def face_luma(
+def _face_luma(
     pixels: UInt8[np.ndarray, "height width 3"], face: Face
 ) -> UInt8[np.ndarray, "rows columns"]:
     """The part of the face box inside the frame, grey."""
@@ -93,9 +93,8 @@ def pose(points: Float[np.ndarray, "468 3"]) -> tuple[float, float, float]:
     across = points[_RIGHT_EYE] - points[_LEFT_EYE]
     down = points[_CHIN] - points[_FOREHEAD]
     ahead = np.cross(down, across)  # Out of the face: towards the camera, z < 0, when frontal.
-    ahead = ahead / np.linalg.norm(ahead)
     yaw = math.degrees(math.atan2(ahead[0], -ahead[2]))
-    pitch = math.degrees(math.asin(-ahead[1]))
+    pitch = math.degrees(math.atan2(-ahead[1], math.hypot(ahead[0], ahead[2])))
     roll = math.degrees(math.atan2(across[1], across[0]))
     return yaw, pitch, roll
 
@@ -106,16 +105,14 @@ def motion(
     face: Face,
 ) -> float:
     """Mean change of luma within a face box from one frame to another, in grey levels."""
-    change = cv2.absdiff(face_luma(before, face), face_luma(after, face))
+    change = cv2.absdiff(_face_luma(before, face), _face_luma(after, face))
     return float(change.mean())
 
 
 def _sharpness(luma: UInt8[np.ndarray, "rows columns"], contrast: float) -> float:
     largest = max(luma.shape)
     if largest > _LARGEST:
-        scale = _LARGEST / largest
-        luma = np.asarray(
-            cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
-        )
+        rows, columns = (max(1, round(side * _LARGEST / largest)) for side in luma.shape)
+        luma = np.asarray(cv2.resize(luma, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
     laplacian = cv2.Laplacian(luma, cv2.CV_32F, ksize=1)
     return float(laplacian.std()) / contrast if contrast > 0 else 0.0

@@ -13,7 +13,7 @@ __all__ = ["iou", "median_box", "share_inside"]
 def iou(one: FaceBox, other: FaceBox) -> float:
     """Intersection over union, 0..1.
 
-    >>> iou(FaceBox(0, 0, 2, 2), FaceBox(1, 0, 3, 2))
+    >>> iou(FaceBox(0.0, 0.0, 2.0, 2.0), FaceBox(1.0, 0.0, 3.0, 2.0))
     0.3333333333333333
     """
     shared = _overlap(one, other)
@@ -24,11 +24,12 @@ def iou(one: FaceBox, other: FaceBox) -> float:
 def share_inside(box: FaceBox, width_px: int, height_px: int) -> float:
     """The share of a box's area that lies inside the frame, 0..1.
 
-    >>> share_inside(FaceBox(-1, 0, 1, 2), 10, 10)
+    >>> share_inside(FaceBox(-1.0, 0.0, 1.0, 2.0), 10, 10)
     0.5
     """
     area = box.width_px * box.height_px
-    return _overlap(box, FaceBox(0, 0, width_px, height_px)) / area if area > 0 else 0.0
+    frame = FaceBox(0.0, 0.0, float(width_px), float(height_px))
+    return _overlap(box, frame) / area if area > 0 else 0.0
 
 
 def median_box(boxes: Sequence[FaceBox]) -> FaceBox:

@@ -49,18 +49,23 @@ def crop_box(face: FaceBox, width_px: int, height_px: int, scale: float) -> Crop
         scale: Side of the crop as a multiple of the face's longer side.
 
     Raises:
-        InputError: the box is empty, not finite, or wholly outside the frame.
+        InputError: the box is empty, not finite, or wholly outside the frame; the scale is not
+            above 0.
     """
     edges = (face.x0, face.y0, face.x1, face.y1)
-    if not all(map(math.isfinite, edges)) or face.width_px <= 0 or face.height_px <= 0:
+    sides = (face.width_px, face.height_px)
+    if not all(map(math.isfinite, (*edges, *sides))) or min(sides) <= 0:
         raise InputError(f"expected a face box with x0 < x1 and y0 < y1, got {edges}")
+    if not 0 < scale < math.inf:
+        raise InputError(f"expected a crop scale above 0, got {scale}")
     if face.x1 <= 0 or face.y1 <= 0 or face.x0 >= width_px or face.y0 >= height_px:
         raise InputError(f"the face box {edges} is outside the frame of {width_px}x{height_px}")
-    wanted = max(1, round(max(face.width_px, face.height_px) * scale))
-    side = min(wanted, width_px, height_px)
+    wanted = max(1.0, max(sides) * scale)
+    side = round(min(wanted, float(width_px), float(height_px)))
     centre_x, centre_y = face.centre
-    x = min(max(round(centre_x - side / 2), 0), width_px - side)
-    y = min(max(round(centre_y - side / 2), 0), height_px - side)
+    # Halves go to the right, not to even numbers: a face moved by a pixel moves its crop by one.
+    x = min(max(math.floor(centre_x - side / 2 + 0.5), 0), width_px - side)
+    y = min(max(math.floor(centre_y - side / 2 + 0.5), 0), height_px - side)
     return CropBox(x, y, side)
 
 
@@ -76,10 +81,14 @@ def cut(
             not fold into coarse ones; enlarging is bilinear.
 
     Raises:
-        InputError: the square is not inside the frame.
+        InputError: the square is empty or not inside the frame.
     """
     height, width, _ = pixels.shape
-    if min(box.x, box.y) < 0 or box.x + box.side_px > width or box.y + box.side_px > height:
+    if (
+        min(box.x, box.y, box.side_px - 1) < 0
+        or box.x + box.side_px > width
+        or box.y + box.side_px > height
+    ):
         raise InputError(f"expected a crop inside the frame of {width}x{height}, got {box}")
     square = pixels[box.y : box.y + box.side_px, box.x : box.x + box.side_px]
     interpolation = cv2.INTER_AREA if box.side_px > side_px else cv2.INTER_LINEAR

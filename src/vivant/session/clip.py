@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -13,6 +12,7 @@ from vivant.faces.observer import Observer
 from vivant.geometry.boxes import median_box
 from vivant.geometry.crop import CropBox, crop_box, cut
 from vivant.geometry.grid import cell_centres, centres_to_corners
+from vivant.geometry.shrink import shrink
 from vivant.networks.card import ModelCard
 from vivant.records import Caution, FaceBox, Finding, Frame, Reason, Scores
 from vivant.session.verdict import WindowResult
@@ -223,8 +223,8 @@ def _shrunk(
     height, width, _ = frame.pixels.shape
     scale = min(1.0, _POSTER_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+    small = shrink(frame.pixels, *size)
     if face is None:
-        return np.asarray(small, np.uint8), None
+        return small, None
     edges = (face.x0, face.y0, face.x1, face.y1)
-    return np.asarray(small, np.uint8), FaceBox(*(edge * scale for edge in edges))
+    return small, FaceBox(*(edge * scale for edge in edges))

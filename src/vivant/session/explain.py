@@ -156,7 +156,7 @@ def _depth_tile(depth: Float[np.ndarray, "k 14 14"]) -> UInt8[np.ndarray, "tile 
     pen = ImageDraw.Draw(picture)
     for number in range(len(depth)):
         row, column = divmod(number, columns)
-        _number(pen, (column * side + 4, row * side + 3), number)
+        _number(pen, (column * side + 4.0, row * side + 3.0), number)
     return np.asarray(picture)
 
 
@@ -186,9 +186,7 @@ def _boxed(
     return np.asarray(picture)
 
 
-def _number(
-    pen: ImageDraw.ImageDraw, place: tuple[float, ...] | tuple[int, ...], number: int
-) -> None:
+def _number(pen: ImageDraw.ImageDraw, place: tuple[float, float], number: int) -> None:
     pen.text(place, str(number + 1), _ORANGE, _font(14), stroke_width=2, stroke_fill=(0, 0, 0))
 
 

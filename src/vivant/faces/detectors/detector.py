@@ -1,7 +1,7 @@
 """What a detector is: a frame in, boxes and eyes out."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -9,7 +9,8 @@ from jaxtyping import Float, UInt8
 
 from vivant.records import FaceBox
 
-__all__ = ["Detection", "Detector", "suppress"]
+# `suppress` is for detectors: a function in `__all__` would be taken for one (vivant.plugins).
+__all__ = ["Detection", "Detector"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +24,7 @@ class Detection:
     """(x, y) of the eye on the left of the picture, then of the other, in pixels of the frame."""
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Finds faces. Safe to call from several threads."""
 
@@ -43,7 +45,7 @@ def suppress(
     Args:
         edges: x0 y0 x1 y1.
         scores: Above 0, higher is better.
-        max_overlap: Intersection over union from which the worse of two is dropped.
+        max_overlap: Intersection over union above which the worse of two is dropped.
 
     Returns:
         Positions in `edges`.
