@@ -13,7 +13,7 @@ from av.container import InputContainer
 
 from vivant.errors import InputError, MediaError, Refusal
 from vivant.records import Frame
-from vivant.video.decode import DecodedFrame, check_frame_size
+from vivant.video.decode import DecodedFrame, check_frame_size, check_same_size
 from vivant.video.display import IDENTITY
 from vivant.video.frames import Media
 from vivant.video.limits import VideoLimits
@@ -83,9 +83,9 @@ def _film(
             name, mode="r", format=device, container_options=options, timeout=(_OPEN_S, _READ_S)
         )
     except (av.error.FFmpegError, ValueError) as error:
-        # Without the address: it may hold a password.
+        # Without the address, and without the error that names it: it may hold a password.
         reason = getattr(error, "strerror", None) or "this build of FFmpeg cannot open it"
-        raise MediaError(Refusal.NOT_A_FILE, f"the camera does not answer: {reason}") from error
+        raise MediaError(Refusal.NOT_A_FILE, f"the camera does not answer: {reason}") from None
     frames = near_grid(_pictures(container, seconds, limits), interval_s)
     return Media(False, (Frame(frame.pixels(), frame.time_s) for frame in frames))
 
@@ -94,20 +94,27 @@ def _pictures(
     container: InputContainer, seconds: float, limits: VideoLimits
 ) -> Iterator[DecodedFrame]:
     with container:
+        if not container.streams.video:
+            raise MediaError(Refusal.NO_VIDEO_STREAM, "the camera sends no picture")
         first_s: float | None = None
         last_s = -1.0
+        size = (0, 0)
         try:
             for picture in container.decode(video=0):
                 if picture.pts is None or picture.is_corrupt:
                     continue
                 if first_s is None:
                     check_frame_size(picture.width, picture.height, limits)
-                    first_s = picture.time
+                    first_s, size = picture.time, (picture.width, picture.height)
+                check_same_size(picture, size)
                 time_s = picture.time - first_s
                 if time_s >= seconds:
                     return
                 if time_s > last_s:
                     last_s = time_s
                     yield DecodedFrame(time_s, picture, IDENTITY)
-        except (av.error.FFmpegError, IndexError) as error:
-            raise MediaError(Refusal.CORRUPT_MEDIA, "the camera's stream broke off") from error
+        except av.error.FFmpegError:
+            # Without the error: it may name the address, and that a password.
+            raise MediaError(Refusal.CORRUPT_MEDIA, "the camera's stream broke off") from None
+        if first_s is None:
+            raise MediaError(Refusal.CORRUPT_MEDIA, "the camera gave no frame")

@@ -21,7 +21,7 @@ from vivant.video.isobmff import check_boxes
 from vivant.video.limits import VideoLimits
 from vivant.video.sniff import MediaKind
 
-__all__ = ["DecodedFrame", "check_frame_size", "decode_video"]
+__all__ = ["DecodedFrame", "check_frame_size", "check_same_size", "decode_video"]
 
 _DEMUXERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi"}
 _CODECS = {"h264", "hevc", "vp8", "vp9", "av1", "mjpeg", "mpeg4"}
@@ -98,6 +98,20 @@ def check_frame_size(width: int, height: int, limits: VideoLimits) -> None:
         )
 
 
+def check_same_size(picture: av.VideoFrame, size: tuple[int, int]) -> None:
+    """Refuse a frame of another size, (width, height), than those before it.
+
+    Raises:
+        MediaError: RESOLUTION_CHANGED.
+    """
+    if (picture.width, picture.height) != size:
+        raise MediaError(
+            Refusal.RESOLUTION_CHANGED,
+            f"expected frames of one size, got {size[0]}x{size[1]} and then "
+            f"{picture.width}x{picture.height}",
+        )
+
+
 def _open(data: bytes, kind: MediaKind, limits: VideoLimits) -> InputContainer:
     demuxer = _DEMUXERS[kind.name]
     per_stream = {"max_pixels": str(limits.max_pixels), "threads": "1"}
@@ -156,6 +170,7 @@ def _picture_stream(container: InputContainer, limits: VideoLimits) -> VideoStre
     if declared_s > limits.max_seconds:
         raise _too_long(declared_s, limits)
     _check_count(stream.frames, codec.width * codec.height, limits)
+    codec.options = {"max_pixels": str(limits.max_pixels)}  # A later frame may claim more.
     codec.thread_type = "NONE"
     codec.thread_count = 1
     return stream
@@ -177,12 +192,7 @@ def _frames(
             continue
         for picture in pictures:
             size = size or (picture.width, picture.height)
-            if (picture.width, picture.height) != size:
-                raise MediaError(
-                    Refusal.RESOLUTION_CHANGED,
-                    f"expected frames of one size, got {size[0]}x{size[1]} and then "
-                    f"{picture.width}x{picture.height}",
-                )
+            check_same_size(picture, size)
             _check_count(num_sound + num_corrupt + 1, size[0] * size[1], limits)
             time_s = _time(picture, stream, num_sound + num_corrupt)
             if not num_sound:
@@ -252,6 +262,6 @@ def _check_corrupt(num_sound: int, num_corrupt: int, limits: VideoLimits) -> Non
 def _too_long(seconds: float, limits: VideoLimits) -> MediaError:
     return MediaError(
         Refusal.TOO_LONG,
-        f"expected at most {limits.max_seconds:g} seconds (max_seconds), got {seconds:.0f}: "
+        f"expected at most {limits.max_seconds:g} seconds (max_seconds), got {seconds:.1f}: "
         "2 to 10 seconds are enough",
     )

@@ -8,7 +8,7 @@ from vivant.errors import MediaError, Refusal
 from vivant.records import Frame
 from vivant.video.decode import DecodedFrame, decode_video
 from vivant.video.limits import VideoLimits
-from vivant.video.sampling import near_grid
+from vivant.video.sampling import check_interval, near_grid
 from vivant.video.sniff import sniff
 from vivant.video.source import check_size
 from vivant.video.still import decode_still
@@ -43,7 +43,9 @@ def read_media(
 
     Raises:
         MediaError: with one of the codes of `Refusal`; from here or while the frames are taken.
+        InputError: the interval is not positive.
     """
+    check_interval(interval_s)
     check_size(data, limits)
     kind = sniff(data)
     if not kind.is_video:

@@ -4,26 +4,31 @@ One process decodes one file: what a file does to it ends with it. Processes are
 that a file does not wait for Python's imports.
 """
 
+import fcntl
 import json
 import mmap
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vivant.errors import MediaError, Refusal
 from vivant.records import Frame
 from vivant.video.frames import Media
 from vivant.video.limits import VideoLimits
+from vivant.video.sampling import check_interval
 from vivant.video.source import check_size
 
 __all__ = ["DecoderPool"]
@@ -59,21 +64,20 @@ class DecoderPool:
         Raises:
             MediaError: as there; and TIMEOUT or RESOURCE_LIMIT, which say nothing of the media.
         """
+        check_interval(interval_s)
         check_size(data, self.limits)
         worker = self._take()
-        try:
-            is_still = self._begin(worker, data, interval_s)
-        except BaseException:
-            self._put_away(worker)
-            raise
 
-        def frames() -> Iterator[Frame]:
+        def answers() -> Iterator[Any]:
             try:
+                yield self._begin(worker, data, interval_s)
                 yield from worker.frames()
             finally:
                 self._put_away(worker)
 
-        return Media(is_still, frames())
+        # The generator runs from here on: closed or dropped, it ends the process.
+        frames = answers()
+        return Media(next(frames), frames)
 
     @contextmanager
     def hold(self) -> Iterator[Callable[[bytes, float], Media]]:
@@ -84,6 +88,7 @@ class DecoderPool:
         worker = self._take()
 
         def read(data: bytes, interval_s: float) -> Media:
+            check_interval(interval_s)
             check_size(data, self.limits)
             return Media(self._begin(worker, data, interval_s), worker.frames())
 
@@ -119,9 +124,9 @@ class DecoderPool:
 
     def _begin(self, worker: "_Worker", data: bytes, interval_s: float) -> bool:
         worker.ask(data, interval_s)
-        header = worker.hear()
-        self.not_locked = tuple(str(what) for what in header["not_locked"])
-        return bool(header["is_still"])
+        start = _checked(_Start, worker.hear())
+        self.not_locked = start.not_locked
+        return start.is_still
 
     def _put_away(self, worker: "_Worker") -> None:
         worker.end()
@@ -133,6 +138,39 @@ class DecoderPool:
                 self._spares.append(_Worker(self.limits))
 
 
+class _Message(BaseModel):
+    # Checked, because the worker has read the file and may no longer be ours.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Start(_Message):
+    is_still: bool
+    not_locked: tuple[str, ...]
+
+
+class _Place(_Message):
+    """Where in the shared memory a frame lies."""
+
+    slot: int = Field(ge=0)
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    time_s: float = Field(ge=0)
+
+
+M = TypeVar("M", bound=_Message)
+
+
+def _checked(kind: type[M], message: dict[str, Any]) -> M:
+    try:
+        return kind.model_validate(message)
+    except ValidationError as error:
+        raise _nonsense() from error
+
+
+def _nonsense() -> MediaError:
+    return MediaError(Refusal.CORRUPT_MEDIA, "the decoder gave an impossible answer")
+
+
 class _Worker:
     """One process, from its start to its end."""
 
@@ -140,10 +178,17 @@ class _Worker:
         self._limits = limits
         # Room for a few of the largest frames; only what is written becomes memory.
         size = max(4 * 3 * limits.max_pixels, 3 * limits.max_still_pixels)
-        memory = os.memfd_create("vivant-frames", os.MFD_CLOEXEC)
+        memory = os.memfd_create("vivant-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(memory, size)
+        # A worker that cut it short would end this process with a SIGBUS.
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, seals)
         self._memory = mmap.mmap(memory, size)
         ours, theirs = socket.socketpair()
+        # Half a message, or one that is never taken, must not block for ever either.
+        patience = struct.pack("@ll", int(limits.max_silence_s) + 1, 0)
+        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            ours.setsockopt(socket.SOL_SOCKET, direction, patience)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own Python.
                 [sys.executable, "-P", "-m", "vivant.video.worker"]
@@ -158,14 +203,20 @@ class _Worker:
         os.close(memory)
         self._channel = Connection(ours.detach())
         self._is_asked = False
+        self._waited_s = 0.0
+        self._num_frames, self._last_s, self._shape = 0, -1.0, (0, 0, 3)
 
     def ask(self, data: bytes, interval_s: float) -> None:
+        self._waited_s = 0.0
+        self._num_frames, self._last_s, self._shape = 0, -1.0, (0, 0, 3)
         request = {"interval_s": interval_s, "limits": self._limits.model_dump(mode="json")}
         try:
             if not self._is_asked:
                 self._channel.send_bytes(json.dumps(request).encode())
             self._is_asked = True
             self._channel.send_bytes(data)
+        except BlockingIOError as error:
+            raise self._silent() from error
         except OSError as error:
             raise self._died() from error
 
@@ -175,19 +226,25 @@ class _Worker:
         Raises:
             MediaError: the worker refused the file, said nothing for too long, or died.
         """
+        left_s = self._limits.max_wait_s - self._waited_s
+        started_s = time.monotonic()
         try:
-            if not self._channel.poll(self._limits.max_silence_s):
-                raise MediaError(
-                    Refusal.TIMEOUT,
-                    f"decoding gave no frame for {self._limits.max_silence_s:g} seconds "
-                    "(max_silence_s): the machine may be busy, try again",
-                )
-            message = json.loads(self._channel.recv_bytes(_MAX_MESSAGE))
+            if not self._channel.poll(max(0, min(self._limits.max_silence_s, left_s))):
+                raise self._silent()
+            content = self._channel.recv_bytes(_MAX_MESSAGE)
+        except BlockingIOError as error:
+            raise self._silent() from error
         except (EOFError, OSError) as error:
             raise self._died() from error
+        self._waited_s += time.monotonic() - started_s
+        try:
+            message = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise _nonsense() from error
+        if not isinstance(message, dict) or message.get("code", "TIMEOUT") not in list(Refusal):
+            raise _nonsense()
         if "code" in message:
-            raise MediaError(Refusal(message["code"]), str(message["message"]))
-        assert isinstance(message, dict)
+            raise MediaError(Refusal(message["code"]), str(message.get("message")))
         return message
 
     def frames(self) -> Iterator[Frame]:
@@ -196,16 +253,26 @@ class _Worker:
             yield self.take(message)
 
     def take(self, message: dict[str, Any]) -> Frame:
-        """The frame that a message tells of, copied out of the shared memory."""
-        height, width, slot = (int(message[name]) for name in ("height", "width", "slot"))
-        size = 3 * height * width
-        # Checked, because the worker has read the file and may no longer be ours.
-        if min(height, width, slot) < 0 or (slot + 1) * size > len(self._memory):
-            raise MediaError(Refusal.CORRUPT_MEDIA, "the decoder gave an impossible frame")
-        pixels = np.frombuffer(self._memory, np.uint8, size, slot * size).copy()
+        """The frame that a message tells of, copied out of the shared memory.
+
+        Raises:
+            MediaError: CORRUPT_MEDIA where there can be no such frame.
+        """
+        place = _checked(_Place, message)
+        shape, size = (place.height, place.width, 3), 3 * place.height * place.width
+        self._num_frames += 1
+        if (
+            (place.slot + 1) * size > len(self._memory)
+            or place.time_s <= self._last_s
+            or (self._num_frames > 1 and shape != self._shape)
+            or self._num_frames > self._limits.max_frames
+        ):
+            raise _nonsense()
+        self._last_s, self._shape = place.time_s, shape
+        pixels = np.frombuffer(self._memory, np.uint8, size, place.slot * size).copy()
         with suppress(OSError):  # It has sent its last frame and gone; its end is still to hear.
-            self._channel.send_bytes(str(slot).encode())
-        return Frame(pixels.reshape(height, width, 3), float(message["time_s"]))
+            self._channel.send_bytes(str(place.slot).encode())
+        return Frame(pixels.reshape(shape), place.time_s)
 
     def end(self) -> None:
         """End the process, whatever it does, and free what it held."""
@@ -213,6 +280,14 @@ class _Worker:
         self._process.kill()
         self._process.wait()
         self._memory.close()
+
+    def _silent(self) -> MediaError:
+        return MediaError(
+            Refusal.TIMEOUT,
+            f"decoding gave no frame for {self._limits.max_silence_s:g} seconds (max_silence_s), "
+            f"or took {self._limits.max_wait_s:g} in all (max_wait_s): the machine may be busy, "
+            "try again",
+        )
 
     def _died(self) -> MediaError:
         try:

@@ -10,7 +10,7 @@ _FULL_HD = 1920 * 1080
 class VideoLimits(BaseModel):
     """Limits on media, and on what decoding them may cost."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     max_bytes: int = Field(64 * 2**20, gt=0)
     """Size of a file: a minute of good 1080p."""
@@ -47,7 +47,9 @@ class VideoLimits(BaseModel):
     cpu_seconds_per_frame: float = Field(0.02, gt=0)
     """... and for each frame of 1080p, in proportion to its pixels (measured: 0.0064)."""
     max_silence_s: float = Field(20, gt=0)
-    """How long to wait for the next frame of the process that decodes."""
+    """How long to wait for the next frame of the process that decodes ..."""
+    max_wait_s: float = Field(120, gt=0)
+    """... and for all of them, not counting what is done with them meanwhile."""
 
     def cpu_budget_s(self, num_frames: int, num_pixels: int) -> float:
         """Processor time allowed for so many frames of so many pixels, in seconds."""

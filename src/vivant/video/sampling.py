@@ -1,16 +1,21 @@
 """Which frames of a video become clips (spec ruling 24; decision D24)."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from vivant.errors import InputError
 
-__all__ = ["Window", "choose_windows", "near_grid"]
+__all__ = ["Window", "check_interval", "choose_windows", "near_grid"]
 
 
+_ROUNDING_S = 1e-6
+
+
+@runtime_checkable
 class _Timed(Protocol):
     @property
     def time_s(self) -> float: ...
@@ -40,11 +45,15 @@ def near_grid(frames: Iterable[T], interval_s: float) -> Iterator[T]:
         frames: In the order of time; whatever they hold is not touched.
         interval_s: Time between two frames of a clip, in seconds.
 
+    Raises:
+        InputError: the interval is not positive.
+
     >>> from types import SimpleNamespace
     >>> video = [SimpleNamespace(time_s=i / 30) for i in range(10)]
     >>> [round(frame.time_s, 3) for frame in near_grid(video, 0.1)]
     [0.0, 0.1, 0.2, 0.3]
     """
+    check_interval(interval_s)
     previous: T | None = None
     given: T | None = None
     start_s, step = 0.0, 0
@@ -75,9 +84,9 @@ def choose_windows(
     """The clips to score: evenly spread over the places where N frames in a row can be used.
 
     Frame i of a window is the one nearest to its start + i intervals, and no further from that than
-    one interval. Where a video is slower than that, a frame stands in twice and the window is
-    padded. Where no window fits, the usable frames and repeats of the last make one, padded and
-    short.
+    one interval. Where a video is slower than that all along, a frame stands in twice and the
+    window is padded. Where no window fits, the usable frames and repeats of the last make one,
+    padded and short.
 
     Args:
         times_s: When the frames were taken, ascending.
@@ -92,11 +101,12 @@ def choose_windows(
     Raises:
         InputError: the lists differ in length, or a number is not positive.
     """
-    if len(times_s) != len(usable) or num_frames < 1 or num_windows < 1 or interval_s <= 0:
+    if len(times_s) != len(usable) or num_frames < 1 or num_windows < 1:
         raise InputError(
             f"expected as many times as marks and positive numbers, got {len(times_s)} times, "
-            f"{len(usable)} marks, {num_frames} frames, {num_windows} windows, {interval_s} s"
+            f"{len(usable)} marks, {num_frames} frames, {num_windows} windows"
         )
+    check_interval(interval_s)
     if not any(usable):
         return ()
     possible = _possible(np.asarray(times_s), np.asarray(usable), num_frames, interval_s)
@@ -107,6 +117,8 @@ def choose_windows(
                 (*there, *there[-1:] * (num_frames - len(there))), is_padded=True, is_short=True
             ),
         )
+    # At the edges of a gap the one frame may stand in too: only if there is nothing better.
+    possible = [window for window in possible if len(set(window)) == num_frames] or possible
     if num_windows == 1:
         picks = [(len(possible) - 1) // 2]
     else:
@@ -114,6 +126,16 @@ def choose_windows(
         picks = sorted({int(place) for place in np.floor(spread + 0.5)})
     chosen = [possible[pick] for pick in picks]
     return tuple(Window(frames, len(set(frames)) < num_frames) for frames in chosen)
+
+
+def check_interval(interval_s: float) -> None:
+    """Refuse an interval that is no time.
+
+    Raises:
+        InputError: not a number, not positive, or without end.
+    """
+    if not 0 < interval_s < math.inf:
+        raise InputError(f"expected an interval of more than 0 seconds, got {interval_s}")
 
 
 def _possible(
@@ -126,6 +148,6 @@ def _possible(
         targets = times_s[0] + (start + np.arange(num_frames)) * interval_s  # (n)
         distances = np.abs(times_s[:, None] - targets)  # (times, n)
         nearest = distances.argmin(axis=0)  # (n)
-        if distances.min(axis=0).max() <= interval_s and usable[nearest].all():
+        if distances.min(axis=0).max() <= interval_s + _ROUNDING_S and usable[nearest].all():
             found[tuple(int(position) for position in nearest)] = None
     return list(found)

@@ -26,11 +26,16 @@ def read_file(path: Path, limits: VideoLimits) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise MediaError(Refusal.NOT_A_FILE, f"expected a file: {error.strerror}") from error
+    except ValueError as error:
+        raise MediaError(Refusal.NOT_A_FILE, "no file can have this name") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise MediaError(Refusal.NOT_A_FILE, "expected a regular file, got another kind")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise MediaError(Refusal.NOT_A_FILE, "expected a regular file, got another kind")
-        data = file.read(limits.max_bytes + 1)
+        try:
+            data = file.read(limits.max_bytes + 1)
+        except OSError as error:
+            raise MediaError(Refusal.NOT_A_FILE, f"not readable: {error.strerror}") from error
     check_size(data, limits)
     return data
 
@@ -60,7 +65,7 @@ def list_frames(folder: Path, limits: VideoLimits) -> list[Path]:
     frames = sorted(
         (path for path in folder.iterdir() if path.suffix.lower() in _STILL_ENDINGS),
         key=lambda path: [
-            (1, int(part), "") if part.isdigit() else (0, 0, part)
+            (1, int(part), "") if part.isdecimal() else (0, 0, part)
             for part in re.split(r"(\d+)", path.name)
         ],
     )

@@ -8,6 +8,8 @@ taken over has nothing but numbers and text to answer with.
 import io
 import json
 import mmap
+import os
+import re
 import sys
 import time
 from collections import deque
@@ -27,6 +29,7 @@ from vivant.video.lock import LockReport, allow_cpu, lock
 __all__ = ["main"]
 
 _MAX_SLOTS = 6  # Frames on their way: enough for both sides to be busy.
+_NEAR_LIMIT = 0.75  # Of the memory: from here on, damage may be a decoder's lack of it.
 
 
 def main(channel_descriptor: int, memory_descriptor: int, memory_bytes: int) -> None:
@@ -37,10 +40,16 @@ def main(channel_descriptor: int, memory_descriptor: int, memory_bytes: int) -> 
     request = json.loads(channel.recv_bytes())
     data = channel.recv_bytes()
     limits = VideoLimits.model_validate(request["limits"])
+    status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)  # Stays readable.
     hard_s = time.process_time() + limits.cpu_budget_s(1, limits.max_total_pixels)
     missing = lock(limits.max_memory_bytes, hard_s)
     while True:
-        _decode(channel, memory, data, request["interval_s"], limits, missing)
+        end = _decode(channel, memory, data, request["interval_s"], limits, missing)
+        if end.get("code") == Refusal.CORRUPT_MEDIA and (
+            _peak_bytes(status) > _NEAR_LIMIT * limits.max_memory_bytes
+        ):
+            end = _out_of_memory(limits)
+        _tell(channel, end)
         # The pictures of one folder come one after the other; else the parent hangs up.
         try:
             data = channel.recv_bytes()
@@ -55,8 +64,8 @@ def _decode(
     interval_s: float,
     limits: VideoLimits,
     missing: LockReport,
-) -> None:
-    """Decode one file and tell of its end."""
+) -> dict[str, object]:
+    """Decode one file; gives the message of its end."""
     used_s = time.process_time()
 
     def raise_cpu(num_frames: int, num_pixels: int) -> None:
@@ -67,16 +76,25 @@ def _decode(
         media = read_media(data, interval_s, limits, raise_cpu)
         _tell(channel, {"is_still": media.is_still, "not_locked": missing})
         _send(channel, memory, media.frames)
-        end: dict[str, object] = {"end": True}
     except MediaError as error:
-        end = {"code": error.code, "message": str(error)}
+        return {"code": error.code, "message": str(error)}
     except MemoryError:
-        end = {
-            "code": Refusal.RESOURCE_LIMIT,
-            "message": f"decoding needs more memory than {limits.max_memory_bytes / 2**20:.0f} MiB "
-            "(max_memory_bytes)",
-        }
-    _tell(channel, end)
+        return _out_of_memory(limits)
+    return {"end": True}
+
+
+def _out_of_memory(limits: VideoLimits) -> dict[str, object]:
+    return {
+        "code": Refusal.RESOURCE_LIMIT,
+        "message": f"decoding needs more memory than {limits.max_memory_bytes / 2**20:.0f} MiB "
+        "(max_memory_bytes)",
+    }
+
+
+def _peak_bytes(status: int) -> int:
+    """The most address space that this process had: some decoders keep quiet about their lack."""
+    found = re.search(rb"VmPeak:\s+(\d+) kB", os.pread(status, 4096, 0))
+    return 1024 * int(found[1]) if found else 0
 
 
 def _warm_up() -> None:
@@ -97,19 +115,25 @@ def _warm_up() -> None:
 def _send(channel: Connection, memory: mmap.mmap, frames: Iterator[Frame]) -> None:
     """Put each frame into a free slot of the shared memory, and say where it is."""
     free: deque[int] = deque()
-    slot_bytes = 0
-    for frame in frames:
-        if not slot_bytes:
-            slot_bytes = frame.pixels.nbytes
-            free.extend(range(min(_MAX_SLOTS, len(memory) // slot_bytes)))
-        # Slots that the parent has emptied, waiting for one only if there is none.
-        while not free or channel.poll():
+    num_slots, slot_bytes = 0, 0
+    try:
+        for frame in frames:
+            if not slot_bytes:
+                slot_bytes = frame.pixels.nbytes
+                num_slots = min(_MAX_SLOTS, len(memory) // slot_bytes)
+                free.extend(range(num_slots))
+            # Slots that the parent has emptied, waiting for one only if there is none.
+            while not free or channel.poll():
+                free.append(int(channel.recv_bytes(16)))
+            slot = free.popleft()
+            height, width, _ = frame.pixels.shape
+            place = np.frombuffer(memory, np.uint8, slot_bytes, slot * slot_bytes)
+            place[:] = frame.pixels.reshape(-1)
+            _tell(channel, {"slot": slot, "height": height, "width": width, "time_s": frame.time_s})
+    finally:
+        # The parent answers every frame: what it says after that is the next file.
+        while len(free) < num_slots:
             free.append(int(channel.recv_bytes(16)))
-        slot = free.popleft()
-        height, width, _ = frame.pixels.shape
-        place = np.frombuffer(memory, np.uint8, slot_bytes, slot * slot_bytes)
-        place[:] = frame.pixels.reshape(-1)
-        _tell(channel, {"slot": slot, "height": height, "width": width, "time_s": frame.time_s})
 
 
 def _tell(channel: Connection, message: dict[str, object]) -> None:

@@ -126,7 +126,7 @@ def test_small_face_is_found_on_a_second_and_closer_look(
     (alone,) = blazeface().detect(face)
     moved = FaceBox(alone.box.x0 + x, alone.box.y0 + y, alone.box.x1 + x, alone.box.y1 + y)
     assert iou(found.box, moved) > 0.5
-    np.testing.assert_allclose(found.eyes, alone.eyes + [x, y], atol=20)
+    np.testing.assert_allclose(found.eyes, alone.eyes + np.array([x, y]), atol=30)
 
 
 def test_face_that_two_closer_looks_see_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:

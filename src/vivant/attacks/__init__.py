@@ -1,0 +1,1 @@
+"""Clips that nobody had to film: a still face that moves in three dimensions, and its recapture."""
