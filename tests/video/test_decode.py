@@ -1,7 +1,9 @@
+import gc
 import struct
 from contextlib import suppress
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -322,3 +324,17 @@ def test_limits_on_damage_are_exact() -> None:
             assert len(decode(bytes(broken))) == 20 - count
         else:
             assert refusal(bytes(broken)).code == Refusal.CORRUPT_MEDIA
+
+
+def test_frames_do_not_wait_for_the_garbage_collector() -> None:
+    data = video(patterns(30), rotation=90)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+        for _ in decode_video(data, sniff(data), VideoLimits()):
+            pass
+        after = sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert after - before <= 2

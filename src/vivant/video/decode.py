@@ -6,7 +6,6 @@ no container but the one that the content showed, no codec beyond a few.
 
 import io
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import av
@@ -197,6 +196,7 @@ def _frames(
             time_s = _time(picture, stream, num_sound + num_corrupt)
             if not num_sound:
                 check_frame_size(*size, limits)
+                orientation = _orientation(picture)
                 first_s = time_s
             # A frame that shows no later than the one before it has a damaged time.
             if picture.is_corrupt or time_s - first_s <= last_s:
@@ -206,11 +206,21 @@ def _frames(
             last_s = time_s - first_s
             if last_s > limits.max_seconds:
                 raise _too_long(last_s, limits)
-            with suppress(KeyError):
-                matrix = picture.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
-                orientation = read_matrix(bytes(matrix))
             yield DecodedFrame(last_s, picture, orientation)
     _check_corrupt(num_sound, num_corrupt, limits)
+
+
+def _orientation(picture: av.VideoFrame) -> Orientation:
+    """How the container wants its frames shown.
+
+    Asked of one frame only: PyAV ties a frame whose side data were looked at into a circle, and
+    hundreds of frames would wait for the garbage collector.
+    """
+    try:
+        matrix = picture.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
+    except KeyError:
+        return IDENTITY
+    return read_matrix(bytes(matrix))
 
 
 def _decoded(
