@@ -32,7 +32,7 @@ LAYERS: list[set[str]] = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # On one level, and yet one may know the other: `session` and the first layer's files.
-SAME_LAYER_ALLOWED = {("plugins", "errors")}
+SAME_LAYER_ALLOWED = {("plugins", "errors"), ("records", "errors")}
 
 # Where an optional dependency may be imported.
 HOMES = {

@@ -8,6 +8,7 @@ VivantError
 ├── CardError          a model card that is damaged, or does not fit its weights
 ├── OutputError        a file that cannot be written
 ├── ParityError        an exported graph that does not answer like its network
+├── DataError          a data set's folder, list or split that is not what it should be
 ├── MediaError         a file, folder or camera that gives no frames; says which `Refusal` it is
 └── MissingExtraError  the command needs an optional part of the package
 
@@ -21,6 +22,7 @@ from enum import StrEnum
 __all__ = [
     "CardError",
     "ConfigError",
+    "DataError",
     "InputError",
     "MediaError",
     "MissingExtraError",
@@ -108,6 +110,10 @@ class Refusal(StrEnum):
     """Not decoded in time. The media may be sound: try again."""
     RESOURCE_LIMIT = "RESOURCE_LIMIT"
     """Ran out of the memory or processor time allowed. The media may be sound: try again."""
+
+
+class DataError(VivantError, ValueError):
+    """A data set's folder, list or split is not what it should be."""
 
 
 class MediaError(VivantError, ValueError):

@@ -1,12 +1,25 @@
 """The records that pass between the layers: frozen, with their units."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-__all__ = ["Caution", "FaceBox", "Finding", "Frame", "Label", "Reason", "Scores"]
+from vivant.errors import InputError
+
+__all__ = [
+    "Caution",
+    "FaceBox",
+    "Finding",
+    "Frame",
+    "Label",
+    "Presentation",
+    "Reason",
+    "Scores",
+    "Split",
+]
 
 # Axes: b clips; n frames of a clip; a frames that the AAM sees (n, or 1); k patches of a frame.
 
@@ -16,6 +29,40 @@ class Label(IntEnum):
 
     BONA_FIDE = 0
     ATTACK = 1
+
+
+class Split(StrEnum):
+    """What a presentation is for. No subject and no file is on two sides."""
+
+    TRAIN = "train"
+    DEV = "dev"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """One recorded try at the camera: one row of a data set."""
+
+    path: str
+    """Of the video, picture or folder of frames, relative to the data set's root, with slashes."""
+    label: Label
+    pai_species: str | None
+    """The kind of attack instrument, such as `print`; None for bona fide."""
+    subject: str | None = None
+    """Who is seen, by the data set's own name; None where it does not say."""
+    split: Split | None = None
+    """The side on which the data set's folders put it; None where they do not."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What else the data set says of it, such as device, session, light: for breakdowns."""
+    max_frames: int | None = None
+    """Only its first frames are used, by the protocol; None: all."""
+
+    def __post_init__(self) -> None:
+        if (self.label is Label.BONA_FIDE) != (self.pai_species is None):
+            raise InputError(
+                f"{self.path}: expected a PAI species for an attack and none for bona fide, got "
+                f"{self.label.name} with {self.pai_species!r}"
+            )
 
 
 class Reason(StrEnum):

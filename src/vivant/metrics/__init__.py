@@ -1,0 +1,1 @@
+"""Error rates and thresholds of presentation attack detection (ISO/IEC 30107-3), in NumPy alone."""

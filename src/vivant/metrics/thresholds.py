@@ -1,0 +1,85 @@
+"""Where to put the threshold: always on data that the result is not measured on."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from vivant.errors import InputError
+from vivant.metrics.rates import checked
+
+__all__ = ["candidates", "eer_threshold", "error_curves"]
+
+
+def candidates(*scores: Float[np.ndarray, " _"]) -> Float[np.ndarray, " m"]:
+    """All thresholds that can tell apart: the distinct scores, ascending, and infinity.
+
+    >>> candidates(np.array([0.5, 0.1]), np.array([0.5])).tolist()
+    [0.1, 0.5, inf]
+    """
+    return np.append(np.unique(np.concatenate(scores)), np.inf)
+
+
+def error_curves(
+    bona_fide_scores: Shaped[np.ndarray, "..."],
+    attack_scores: Mapping[str, Shaped[np.ndarray, "..."]],
+    attacks: Literal["worst", "pooled"],
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """APCER and BPCER at every threshold that can tell apart.
+
+    Args:
+        bona_fide_scores: (n,), higher is bona fide.
+        attack_scores: By PAI species.
+        attacks: APCER of the worst PAI species, or of all attacks in one.
+
+    Returns:
+        Thresholds ascending, APCER (falling), BPCER (rising), each (m,).
+
+    Raises:
+        InputError: scores that are none.
+    """
+    if not attack_scores:
+        raise InputError("expected the scores of at least one PAI species, got none")
+    bona_fide = np.sort(checked(bona_fide_scores, "bona fide presentations"))
+    species = {
+        name: np.sort(checked(scores, f"the PAI species {name!r}"))
+        for name, scores in attack_scores.items()
+    }
+    thresholds = candidates(bona_fide, *species.values())
+    bpcer = np.searchsorted(bona_fide, thresholds, side="left") / len(bona_fide)
+    groups = list(species.values())
+    if attacks == "pooled":
+        groups = [np.sort(np.concatenate(groups))]
+    accepted = [
+        1 - np.searchsorted(group, thresholds, side="left") / len(group) for group in groups
+    ]
+    return thresholds, np.max(accepted, axis=0), bpcer
+
+
+def eer_threshold(
+    bona_fide_scores: Shaped[np.ndarray, "..."],
+    attack_scores: Mapping[str, Shaped[np.ndarray, "..."]],
+    attacks: Literal["worst", "pooled"] = "worst",
+) -> tuple[float, float]:
+    """The threshold at which APCER and BPCER are nearest to each other, and the rate there.
+
+    Of thresholds that are equally near the one with the smaller larger error is taken, then the
+    lowest. The rate (D-EER) is the mean of both errors.
+
+    Args:
+        bona_fide_scores: (n,), higher is bona fide: of the development set.
+        attack_scores: By PAI species: of the development set.
+        attacks: APCER of the worst PAI species, or of all attacks in one.
+
+    Returns:
+        Threshold and D-EER, 0..1.
+
+    Raises:
+        InputError: scores that are none.
+    """
+    thresholds, apcer, bpcer = error_curves(bona_fide_scores, attack_scores, attacks)
+    distance = np.round(np.abs(apcer - bpcer), 12)  # 0.3 - 0.2 and 0.2 - 0.1 are one distance.
+    larger = np.round(np.maximum(apcer, bpcer), 12)
+    best = int(np.lexsort((thresholds, larger, distance))[0])
+    return float(thresholds[best]), float((apcer[best] + bpcer[best]) / 2)
