@@ -65,6 +65,6 @@ def test_readme_s_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make ([\w-]+)", readme, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for command in set(re.findall(r"^vivant ((?:model )?\w+)", readme, re.MULTILINE)):
+    for command in set(re.findall(r"^vivant ((?:(?:model|data) )?\w+)", readme, re.MULTILINE)):
         answer = run("-m", "vivant", *command.split(), "--help")
         assert answer.returncode == 0, command

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vivant import __version__
-from vivant.cli import check, doctor, export, model
+from vivant.cli import check, data, doctor, export, model
 from vivant.errors import MissingExtraError, VivantError
 
 __all__ = ["app", "main"]
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
 app.command("export")(export.export)
 

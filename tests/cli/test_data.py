@@ -1,0 +1,118 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from media import clip
+from vivant.cli.app import app
+
+
+def data(*arguments: object) -> tuple[int, dict]:
+    answer = CliRunner().invoke(app, ["data", *(str(word) for word in arguments), "--json"])
+    return answer.exit_code, json.loads(answer.stdout)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two bona fide videos and three attacks in the layout `folder`."""
+    for name in ("bona_fide/a.mp4", "bona_fide/b.mp4", "attack/print/c.mp4", "attack/print/d.mp4",
+                 "attack/replay/e.mp4"):  # fmt: skip
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(clip())
+    return tmp_path
+
+
+def test_list_names_every_data_set_and_its_protocols() -> None:
+    code, found = data("list")
+    assert code == 0
+    assert {"oulu_npu", "siw", "replay_attack", "folder", "manifest"} <= set(found)
+    assert "3_6" in found["oulu_npu"]
+
+
+def test_folder_without_sides_is_counted(root: Path) -> None:
+    code, found = data("check", "folder", root)
+    assert code == 0
+    assert found["complete"]
+    assert (found["presentations"], found["undivided"]) == (5, 5)
+
+
+def test_division_by_subject_needs_subjects(root: Path) -> None:
+    answer = CliRunner().invoke(
+        app, ["data", "check", "folder", str(root), "--split", "subject:0.6/0.2/0.2"]
+    )
+    assert answer.exit_code == 1
+    assert "subject" in str(answer.exception)
+
+
+def test_manifest_is_divided_by_subject(root: Path) -> None:
+    lines = ["path,label,pai,subject"]
+    for i in range(10):
+        for kind, label, pai in (
+            ("bona_fide", "bona_fide", ""),
+            ("attack/print", "attack", "print"),
+        ):
+            path = root / kind / f"s{i}.mp4"
+            path.write_bytes(clip())
+            lines.append(f"{kind}/s{i}.mp4,{label},{pai},s{i}")
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n")
+    code, found = data("check", "manifest", root, "--split", "subject:0.6/0.2/0.2")
+    assert code == 0, found
+    assert {side: split["subjects"] for side, split in found["splits"].items()} == {
+        "train": 6,
+        "dev": 2,
+        "test": 2,
+    }
+    assert found["splits"]["train"]["pai_species"] == {"print": 6}
+
+
+def test_unreadable_file_is_named(root: Path) -> None:
+    (root / "attack" / "print" / "c.mp4").write_text("no video")
+    (root / "attack" / "print" / "d.mp4").write_text("")
+    code, found = data("check", "folder", root)
+    assert code == 1
+    assert [line["path"] for line in found["unreadable"]] == [
+        "attack/print/c.mp4",
+        "attack/print/d.mp4",
+    ]
+    assert "the file is empty" in found["unreadable"][1]["message"]
+
+
+def test_missing_videos_are_incomplete_against_the_protocol(tmp_path: Path) -> None:
+    folder = tmp_path / "Train_files"
+    folder.mkdir()
+    (folder / "1_1_01_1.avi").write_bytes(clip(container="avi"))
+    code, found = data("check", "oulu_npu", tmp_path, "--protocol", "1")
+    assert code == 1
+    assert not found["complete"]
+    assert found["splits"]["train"]["expected"] == [240, 960]
+    assert found["splits"]["train"]["bona_fide"] == 1
+    answer = CliRunner().invoke(
+        app, ["data", "check", "oulu_npu", str(tmp_path), "--protocol", "1"]
+    )
+    words = " ".join(answer.stdout.split())
+    assert "240 + 960" in words
+    assert "incomplete" in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["folders", "."], 1, "no data set is called 'folders': did you mean 'folder'?"),
+        (["oulu_npu", ".", "--protocol", "5"], 1, ""),
+    ],
+)
+def test_mistakes_say_what_is_known(arguments: list[str], code: int, message: str) -> None:
+    answer = CliRunner().invoke(app, ["data", "check", *arguments])
+    assert answer.exit_code == code
+    assert message in str(answer.exception)
+
+
+def test_protocol_and_split_exclude_each_other(root: Path) -> None:
+    answer = CliRunner().invoke(
+        app,
+        ["data", "check", "folder", str(root), "--protocol", "folders", "--split", "subject:1/0/0"],
+    )
+    assert answer.exit_code == 2
+    assert "say --protocol or --split" in answer.stderr
