@@ -79,7 +79,8 @@ def depth_map(
     a, b, c = planes[which].T
     z = a * (columns + 0.5) + b * (rows + 0.5) + c
     # A pixel's middle may lie beside its triangle: the plane must not shoot away there.
-    z = np.clip(z, corners[which, :, 2].min(axis=1), corners[which, :, 2].max(axis=1))
+    nearest, farthest = corners[..., 2].min(axis=1), corners[..., 2].max(axis=1)  # (t,)
+    z = np.clip(z, nearest[which], farthest[which])
     if np.ptp(z) <= 0:
         raise InputError("the mesh is flat: it has no depth")
     depth = np.zeros((side_px, side_px), np.float32)
