@@ -133,3 +133,31 @@ def test_find_that_is_no_face_is_left_out() -> None:
     assert is_at(sighting, 300, 120)
     assert sighting.others == ()
     assert Tracker(detector, eyes().mesh).look(room()).face is None
+
+
+def test_face_that_the_detector_misses_is_followed_by_its_mesh_for_a_while() -> None:
+    detector = Told([box_in_room(300, 120)], *[[]] * 20)
+    following = Tracker(detector, eyes().mesh)
+    seen = [is_at(following.look(room((300, 120))), 300, 120) for _ in range(12)]
+    assert seen == [True] * 9 + [False] * 3  # 0.9 s: then nobody vouches for it any more.
+
+
+def test_other_face_is_not_taken_for_one_that_the_detector_misses() -> None:
+    other = box_in_room(590, 240)
+    detector = Told([box_in_room(300, 120)], [other], [box_in_room(300, 120), other])
+    following = Tracker(detector, eyes().mesh)
+    for _ in range(5):
+        sighting = following.look(room((300, 120), (590, 240)))
+        assert is_at(sighting, 300, 120)
+        assert not sighting.is_elsewhere
+    assert sighting.others is not None
+    assert len(sighting.others) == 1
+
+
+def test_others_are_counted_while_the_detector_misses_the_face() -> None:
+    other = box_in_room(590, 240)
+    detector = Told([box_in_room(300, 120)], [other])
+    following = Tracker(detector, eyes().mesh)
+    sightings = [following.look(room((300, 120), (590, 240))) for _ in range(4)]
+    assert sightings[3].others is not None
+    assert len(sightings[3].others) == 1

@@ -13,6 +13,7 @@ from vivant.records import FaceBox
 __all__ = ["Face", "Sighting", "Tracker"]
 
 _DETECT_EVERY = 3  # Looks: 0.3 s. In between the mesh follows, at half the cost.
+_UNFOUND = 9  # Looks: 0.9 s, for which the mesh may follow a face that the detector misses.
 _MAX_CANDIDATES = 4  # Detections of one frame whose mesh is asked for.
 _MIN_PRESENCE = 0.0  # Logit: as likely a face as not.
 _SAME_FACE = 0.1  # Overlap with where the face was: 0.1 s on it has not gone its own width.
@@ -65,12 +66,13 @@ class Tracker:
             pixels: RGB, 0..255, of the same size as the frames before.
         """
         self._looks_since_found += 1
-        if not self._is_lost and self._looks_since_found < _DETECT_EVERY:
-            face = self._follow(pixels)
-            if face is not None:
-                self._last = face
-                return Sighting(face, None, is_elsewhere=False)
-        return self._search(pixels)
+        if self._is_lost or self._looks_since_found >= _DETECT_EVERY:
+            return self._search(pixels, can_follow=not self._is_lost)
+        face = self._follow(pixels)
+        if face is None:
+            return self._search(pixels, can_follow=False)
+        self._last = face
+        return Sighting(face, None, is_elsewhere=False)
 
     def _follow(self, pixels: UInt8[np.ndarray, "height width 3"]) -> Face | None:
         assert self._last is not None
@@ -80,7 +82,8 @@ class Tracker:
             return None
         return Face(_moved(self._found, mesh), mesh)
 
-    def _search(self, pixels: UInt8[np.ndarray, "height width 3"]) -> Sighting:
+    def _search(self, pixels: UInt8[np.ndarray, "height width 3"], *, can_follow: bool) -> Sighting:
+        """Ask the detector; and the mesh, where it did not find the face that was there before."""
         candidates = [
             Face(found.box, mesh)
             for found in self._detector.detect(pixels)[:_MAX_CANDIDATES]
@@ -92,11 +95,17 @@ class Tracker:
             candidates.sort(key=lambda face: _weight(face.box, width, height), reverse=True)
         else:
             candidates.sort(key=lambda face: iou(face.box, before.box), reverse=True)
+        is_there = [_is_same(face, before) for face in candidates]
+        if can_follow and not any(is_there) and self._looks_since_found < _UNFOUND:
+            missed = self._follow(pixels)
+            if missed is not None:
+                self._last = missed
+                return Sighting(missed, tuple(f.box for f in candidates), is_elsewhere=False)
         if not candidates:
             self._is_lost = True
             return Sighting(None, (), is_elsewhere=False)
         face = candidates[0]
-        is_elsewhere = before is not None and iou(face.box, before.box) < _SAME_FACE
+        is_elsewhere = not is_there[0]
         self._found = self._last = face
         self._looks_since_found = 0
         self._is_lost = False
@@ -107,6 +116,11 @@ class Tracker:
     ) -> Mesh | None:
         mesh = self._mesh.fit(pixels, region_of_box(found.box, found.eyes))
         return mesh if mesh.presence_logit >= _MIN_PRESENCE else None
+
+
+def _is_same(face: Face, before: Face | None) -> bool:
+    """Whether a face is where the one before it was, if there was one."""
+    return before is None or iou(face.box, before.box) >= _SAME_FACE
 
 
 def _weight(box: FaceBox, width: int, height: int) -> float:
