@@ -376,7 +376,7 @@ def test_half_a_message_does_not_block_for_ever() -> None:
 
 @pytest.mark.slow
 def test_largest_legal_clip_is_accepted() -> None:
-    """1,800 frames of 1080p, a minute, nearly 64 MiB."""
+    """1,800 frames of 1080p, a minute, tens of MiB."""
     noise = np.random.default_rng(3).integers(0, 60, (270, 480, 3), dtype=np.uint8) // 2
     frames = [
         np.roll(np.kron(noise, np.ones((4, 4, 1), np.uint8)), 40 * index, axis=1)
