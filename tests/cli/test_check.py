@@ -179,3 +179,9 @@ def test_without_a_model_it_says_how_to_get_one(clips: dict[str, Path]) -> None:
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 1
     assert answer.stderr.startswith("Error: no model was named")
+
+
+def test_nothing_at_all_is_not_bona_fide() -> None:
+    from vivant.cli.check import _exit_code
+
+    assert _exit_code([]) == 4

@@ -185,8 +185,10 @@ def _exit_code(records: "list[CheckRecord]") -> int:
         return _REFUSED
     if any(record.decision == "attack" for record in records):
         return _ATTACK
-    # Whatever is not known to be bona fide is not.
-    return 0 if all(record.decision == "bona_fide" for record in records) else _UNDECIDED
+    # Whatever is not known to be bona fide is not, and nothing at all is not either.
+    if records and all(record.decision == "bona_fide" for record in records):
+        return 0
+    return _UNDECIDED
 
 
 def _make_folder(folder: Path) -> None:

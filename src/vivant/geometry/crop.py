@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,8 +24,10 @@ class CropBox:
     """Upper edge."""
     side_px: int
 
-    def to_frame(self, x: float, y: float, crop_side_px: int) -> tuple[float, float]:
+    def to_frame(self, x: Any, y: Any, crop_side_px: int) -> tuple[Any, Any]:
         """A point of the crop in pixels of the frame.
+
+        Plain arithmetic, so that it serves one point and arrays of them alike.
 
         Args:
             x: Pixels of the crop, from its left edge.

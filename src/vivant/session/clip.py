@@ -212,9 +212,9 @@ def _to_result(clip: Clip, scores: Scores, at: int, aam_frames: str) -> WindowRe
 def _to_frame(
     boxes: Float[np.ndarray, "a k 4"], crop: CropBox, side: int
 ) -> Float[np.ndarray, "a k 4"]:
-    """Boxes of a crop in pixels of the frame: `CropBox.to_frame`, for many."""
-    corner = np.array([crop.x, crop.y, crop.x, crop.y], dtype=np.float64)
-    return np.asarray(boxes * (crop.side_px / side) + corner)
+    """Boxes of a crop in pixels of the frame."""
+    x, y = crop.to_frame(boxes[..., 0::2], boxes[..., 1::2], side)  # (a, k, 2) each
+    return np.stack([x, y], axis=-1).reshape(boxes.shape)
 
 
 def _shrunk(

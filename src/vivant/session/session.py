@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -173,12 +172,7 @@ class Session:
     def __enter__(self) -> "Session":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read(self, data: bytes) -> Media:
@@ -274,7 +268,7 @@ class Session:
                 Finding(
                     Caution.SYNTHETIC_TRAINING,
                     f"the model {self.card.model} was trained on simulated attacks "
-                    f"({training.data}): what it makes of real ones is not known",
+                    f"({training.data}): what it makes of recorded ones is not known",
                 )
             )
         if self._pool is not None and self._pool.not_locked:
