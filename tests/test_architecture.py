@@ -47,6 +47,8 @@ HOMES = {
     "onnx": {"export"},
     "onnxscript": {"export"},
     "openvino": {"runtimes/openvino.py", "export/openvino.py"},
+    "lance": {"preparation"},
+    "pyarrow": {"preparation", "datasets/manifest.py"},
     "ray": {"distributed"},
     "fastapi": {"serving"},
 }  # fmt: skip

@@ -8,13 +8,16 @@ from rich.console import Console
 from rich.text import Text
 
 from vivant import __version__
-from vivant.cli import check, data, doctor, export, model
+from vivant.cli import check, doctor, export, model
+from vivant.cli.data.app import app as data_app
 from vivant.errors import MissingExtraError, VivantError
 
 __all__ = ["app", "main"]
 
 # Which extra brings a module that the base install lacks.
 _EXTRAS = {
+    "lance": "data",
+    "pyarrow": "data",
     "torch": "train",
     "safetensors": "train",
     "onnx": "train",
@@ -32,7 +35,7 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
-app.add_typer(data.app, name="data")
+app.add_typer(data_app, name="data")
 app.add_typer(model.app, name="model")
 app.command("export")(export.export)
 

@@ -24,13 +24,6 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_list_names_every_data_set_and_its_protocols() -> None:
-    code, found = data("list")
-    assert code == 0
-    assert {"oulu_npu", "siw", "replay_attack", "folder", "manifest"} <= set(found)
-    assert "3_6" in found["oulu_npu"]
-
-
 def test_folder_without_sides_is_counted(root: Path) -> None:
     code, found = data("check", "folder", root)
     assert code == 0

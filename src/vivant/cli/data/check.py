@@ -1,4 +1,4 @@
-"""`vivant data`: what is in a data set's folder, and whether all of it is there."""
+"""`vivant data check`: what is in a data set's folder, and whether all of it is there."""
 
 import json
 from collections import Counter
@@ -10,35 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vivant.plugins import discover, find
+from vivant.cli.data.listing import DATASETS, Json
+from vivant.plugins import find
 
 if TYPE_CHECKING:
     from vivant.datasets.dataset import DataSet, Reading, Splits
 
-__all__ = ["app"]
+__all__ = ["check"]
 
-DATASETS = "vivant.datasets"
 _SHOWN = 20  # Problems printed; --json has all.
 
-app = typer.Typer(help="Data sets: read a folder as its owner gave it.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-
-
-@app.command("list")
-def list_datasets(as_json: Json = False) -> None:
-    """Name the data sets that can be read, and their protocols."""
-    found = {name: list(build().protocols) for name, build in discover(DATASETS).items()}
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    table = Table("data set", "protocols", box=None, pad_edge=False)
-    for name, protocols in found.items():
-        table.add_row(name, ", ".join(protocols) or "by folders or --split")
-    Console().print(table)
-
-
-@app.command()
 def check(
     name: Annotated[str, typer.Argument(help="A data set, as in `vivant data list`.")],
     root: Annotated[Path, typer.Argument(help="Its folder, as its owner gave it.")],

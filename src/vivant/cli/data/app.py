@@ -1,0 +1,13 @@
+"""The commands of `vivant data`."""
+
+import typer
+
+from vivant.cli.data import check, listing
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Data sets: from the folder as its owner gave it to training clips.", no_args_is_help=True
+)
+app.command("list")(listing.list_datasets)
+app.command("check")(check.check)
