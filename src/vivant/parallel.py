@@ -1,0 +1,133 @@
+"""The same work on many things, in processes of this machine."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from vivant.errors import InputError
+
+__all__ = ["Failure", "in_processes"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_AHEAD = 2  # Things handed out for each process: one in work, one ready.
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Stands for the result of a thing whose process died over it, twice."""
+
+    message: str
+
+
+def in_processes(
+    build: Callable[[], Callable[[T], R]], items: Iterable[T], num_workers: int
+) -> Iterator[tuple[T, R | Failure]]:
+    """Work on each thing, in whatever order they get done.
+
+    A process that dies (killed, out of memory) costs nothing but time: what it may have died of is
+    tried again, one thing at a time, and only what kills a second process is given up. The
+    processes end with this one, however it ends.
+
+    Args:
+        build: Makes the work, once in each process, such as by loading models. It, the things and
+            the results are pickled: a function of a module, or a `functools.partial` of one.
+        items: Taken as they are needed.
+        num_workers: Processes; with 1 the work is done in this one.
+
+    Returns:
+        Each thing with its result.
+
+    Raises:
+        InputError: fewer than one worker.
+        Exception: what the work raises; what is unfinished then is dropped.
+    """
+    if num_workers < 1:
+        raise InputError(f"expected at least one worker, got {num_workers}")
+    if num_workers == 1:
+        work = build()
+        for item in items:
+            yield item, work(item)
+        return
+    waiting = iter(items)
+    suspects: list[T] = []
+    while True:
+        yield from _until_broken(build, waiting, num_workers, suspects)
+        if not suspects:
+            return
+        while suspects:
+            item = suspects.pop(0)
+            again: list[T] = []
+            yield from _until_broken(build, iter([item]), 1, again)
+            if again:
+                message = "its process died, twice: killed from outside, or out of memory"
+                yield item, Failure(message)
+
+
+def _until_broken(
+    build: Callable[[], Callable[[T], R]],
+    waiting: Iterator[T],
+    num_workers: int,
+    suspects: list[T],
+) -> Iterator[tuple[T, R | Failure]]:
+    """Results until all is done, or a process dies: then `suspects` has what was being done."""
+    pool = ProcessPoolExecutor(num_workers, multiprocessing.get_context("spawn"), _start)
+    pending: dict[Future[Any], T] = {}
+    try:
+        while True:
+            for item in islice(waiting, _AHEAD * num_workers - len(pending)):
+                try:
+                    pending[pool.submit(_run, build, item)] = item
+                except BrokenProcessPool:
+                    suspects.append(item)
+                    break
+            if not pending:
+                return
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                item = pending.pop(future)
+                try:
+                    yield item, future.result()
+                except BrokenProcessPool:
+                    suspects.append(item)
+            if suspects:
+                wait(pending)  # All of them are lost, or done.
+                for future, item in pending.items():
+                    if future.exception() is None:
+                        yield item, future.result()
+                    else:
+                        suspects.append(item)
+                return
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_work: Callable[[Any], Any] | None = None  # Of this process: a pool hands out no other state.
+
+
+def _run(build: Callable[[], Callable[[T], R]], item: T) -> R:
+    global _work
+    if _work is None:
+        _work = build()
+    result: R = _work(item)
+    return result
+
+
+def _start() -> None:
+    """What a process does first: it leaves Ctrl-C to its parent, and ends with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()

@@ -1,0 +1,43 @@
+"""Work for `vivant.parallel`: in a module, because a process of its own has to find it."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+
+def squares() -> Callable[[int], int]:
+    return lambda number: number * number
+
+
+def fatal(deadly: int, marks: Path) -> Callable[[int], int]:
+    """Work that kills its process over one number, and notes each try."""
+
+    def work(number: int) -> int:
+        with (marks / str(number)).open("a") as file:
+            file.write("x")
+        if number == deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+    return work
+
+
+def once(marks: Path) -> Callable[[int], int]:
+    """Work that kills its process the first time it meets 2."""
+
+    def work(number: int) -> int:
+        mark = marks / "killed"
+        if number == 2 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+    return work
+
+
+def wrong() -> Callable[[int], int]:
+    def work(number: int) -> int:
+        raise ValueError(f"cannot do {number}")
+
+    return work
