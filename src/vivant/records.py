@@ -120,6 +120,9 @@ class Frame:
     """RGB, 0..255."""
     time_s: float
     """When it was taken, in seconds; of a clip's frames each is later than the one before."""
+    number: int | None = None
+    """Which of the file's frames it is, from 0, those that are not looked at counted too; None
+    where nobody counts, as before a camera."""
 
 
 @dataclass(frozen=True, slots=True)

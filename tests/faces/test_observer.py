@@ -91,6 +91,8 @@ def test_person_who_sits_still_is_filmed_well() -> None:
     observer = watch(film(sitting(12)))
     assert codes(observer) == set()
     assert all(look.is_usable for look in observer.looks)
+    assert observer.face is not None
+    assert observer.face.box == observer.looks[-1].box
     assert [look.time_s for look in observer.looks] == [step * INTERVAL_S for step in range(12)]
 
 
@@ -138,6 +140,7 @@ def test_face_that_walks_out_of_the_picture_is_lost() -> None:
         "FACE_CUT_OFF"
     }
     assert observer.looks[-1].box is None
+    assert observer.face is None
     assert "FACE_LOST" in codes(observer)
 
 

@@ -277,6 +277,7 @@ def test_frames_that_are_none_are_refused(frames: list, times: list, message: st
 def test_bad_arguments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected at least one window"):
         Session(MadeUpRunner(), num_windows=0)
+    (tmp_path / "0.png").touch()
     with (
         Session(MadeUpRunner(), isolated=False) as session,
         pytest.raises(InputError, match="expected a rate above 0"),

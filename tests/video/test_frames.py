@@ -18,6 +18,7 @@ def test_video_gives_the_frames_that_are_looked_at() -> None:
     frames = list(media.frames)
     assert not media.is_still
     assert [frame.time_s for frame in frames[:20]] == pytest.approx(np.arange(20) / 10, abs=1e-6)
+    assert [frame.number for frame in frames[:4]] == [0, 3, 6, 9]
     assert abs(frames[4].pixels.astype(int) - pattern(12)).mean() < 12
 
 
@@ -25,7 +26,7 @@ def test_picture_is_one_frame() -> None:
     media = read_media(picture("PNG"), 0.1, LIMITS)
     (frame,) = media.frames
     assert media.is_still
-    assert frame.time_s == 0
+    assert (frame.time_s, frame.number) == (0, 0)
     np.testing.assert_array_equal(frame.pixels, pattern())
 
 

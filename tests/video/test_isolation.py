@@ -264,7 +264,7 @@ def taken_over() -> Iterator[tuple[_Worker, Callable[[bytes], None]]]:
     worker.end()
 
 
-GOOD = {"slot": 0, "height": 64, "width": 64, "time_s": 0.0}
+GOOD = {"slot": 0, "height": 64, "width": 64, "time_s": 0.0, "number": 0}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from vivant.faces.limits import QualityLimits
 from vivant.faces.look import Look
 from vivant.faces.mesh import FaceMesh
 from vivant.faces.quality import measure, motion
-from vivant.faces.track import Tracker
+from vivant.faces.track import Face, Tracker
 from vivant.records import Finding, Frame
 
 __all__ = ["Eyes", "Observer"]
@@ -44,11 +44,14 @@ class Observer:
         self._appearances: list[Appearance] = []
         self.looks: list[Look] = []
         """One for each frame, in the order of time."""
+        self.face: Face | None = None
+        """The face on the last frame, with its mesh; None where it was not seen."""
 
     def look(self, frame: Frame) -> Look:
         """Look at the next frame."""
         sighting = self._tracker.look(frame.pixels)
         face, others, moved = sighting.face, sighting.others, None
+        self.face = face
         if face is None:
             look = Look(frame.time_s, others=others)
         else:

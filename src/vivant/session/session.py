@@ -2,16 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Shaped
 
-from vivant.errors import CardError, InputError, MediaError, Refusal
+from vivant.errors import CardError, InputError
 from vivant.faces.detectors.detector import Detector
 from vivant.faces.limits import QualityLimits
 from vivant.faces.mesh import FaceMesh
@@ -26,6 +24,7 @@ from vivant.session.verdict import ModelIdentity, Timings, Verdict, WindowResult
 from vivant.video.frames import Media, read_media
 from vivant.video.isolation import DecoderPool
 from vivant.video.limits import VideoLimits
+from vivant.video.pictures import read_pictures
 from vivant.video.sampling import near_grid
 from vivant.video.source import list_frames, read_file
 
@@ -126,9 +125,8 @@ class Session:
         if isinstance(source, bytes):
             media = self._read(source)
         elif Path(source).is_dir():
-            if not rate > 0:
-                raise InputError(f"expected a rate above 0 frames a second, got {rate}")
-            media = self._read_folder(Path(source), rate, interval_s)
+            paths = list_frames(Path(source), self.video_limits)
+            media = read_pictures(paths, rate, interval_s, self.video_limits, self._pool)
         else:
             media = self._read(read_file(Path(source), self.video_limits))
         return self._judge(media, started_s)
@@ -180,44 +178,6 @@ class Session:
         if self._pool is None:
             return read_media(data, interval_s, self.video_limits)
         return self._pool.read_media(data, interval_s)
-
-    def _read_folder(self, folder: Path, rate: float, interval_s: float) -> Media:
-        paths = list_frames(folder, self.video_limits)
-        moments = [_Moment(path, position / rate) for position, path in enumerate(paths)]
-
-        def frames() -> Iterator[Frame]:
-            size = None
-            with self._reader() as read:
-                for moment in near_grid(moments, interval_s):
-                    try:
-                        pixels = self._picture(moment.path, read)
-                        size = size or pixels.shape
-                        if pixels.shape != size:
-                            raise MediaError(
-                                Refusal.RESOLUTION_CHANGED,
-                                f"expected a picture of {size[1]}x{size[0]} as before, got "
-                                f"{pixels.shape[1]}x{pixels.shape[0]}",
-                            )
-                    except MediaError as error:
-                        raise MediaError(error.code, f"{moment.path.name}: {error}") from error
-                    yield Frame(pixels, moment.time_s)
-
-        return Media(False, frames())
-
-    def _picture(
-        self, path: Path, read: Callable[[bytes, float], Media]
-    ) -> UInt8[np.ndarray, "height width 3"]:
-        media = read(read_file(path, self.video_limits), 1.0)
-        pictures = list(media.frames)
-        if not media.is_still:
-            raise MediaError(Refusal.UNSUPPORTED_FORMAT, "expected a picture, got a video")
-        return pictures[0].pixels
-
-    def _reader(self) -> AbstractContextManager[Callable[[bytes, float], Media]]:
-        """Reads the files of one folder, in one process of their own."""
-        if self._pool is None:
-            return nullcontext(lambda data, step_s: read_media(data, step_s, self.video_limits))
-        return self._pool.hold()
 
     def _judge(self, media: Media, started_s: float) -> Verdict:
         observer = Observer(self._eyes, self.quality_limits)
@@ -279,14 +239,6 @@ class Session:
                 )
             )
         return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """A picture of a folder, not yet read."""
-
-    path: Path
-    time_s: float
 
 
 class _Clock:

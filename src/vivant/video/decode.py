@@ -36,6 +36,8 @@ class DecodedFrame:
     """Seconds from the first frame."""
     picture: av.VideoFrame
     orientation: Orientation
+    number: int | None = None
+    """How many sound frames of the file came before it."""
 
     def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
         """RGB, 0..255, upright."""
@@ -206,7 +208,7 @@ def _frames(
             last_s = time_s - first_s
             if last_s > limits.max_seconds:
                 raise _too_long(last_s, limits)
-            yield DecodedFrame(last_s, picture, orientation)
+            yield DecodedFrame(last_s, picture, orientation, num_sound - 1)
     _check_corrupt(num_sound, num_corrupt, limits)
 
 

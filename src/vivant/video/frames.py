@@ -51,7 +51,7 @@ def read_media(
     if not kind.is_video:
         with _memory_errors_as_refusals():
             pixels = decode_still(data, kind, limits)
-        return Media(True, iter([Frame(pixels, 0.0)]))
+        return Media(True, iter([Frame(pixels, 0.0, 0)]))
 
     def counted() -> Iterator[DecodedFrame]:
         for num_frames, frame in enumerate(decode_video(data, kind, limits), start=1):
@@ -61,7 +61,7 @@ def read_media(
     def chosen() -> Iterator[Frame]:
         with _memory_errors_as_refusals():
             for frame in near_grid(counted(), interval_s):
-                yield Frame(frame.pixels(), frame.time_s)
+                yield Frame(frame.pixels(), frame.time_s, frame.number)
 
     return Media(False, chosen())
 

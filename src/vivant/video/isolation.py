@@ -149,6 +149,7 @@ class _Place(_Message):
     height: int = Field(gt=0)
     width: int = Field(gt=0)
     time_s: float = Field(ge=0)
+    number: int = Field(ge=0)
 
 
 M = TypeVar("M", bound=_Message)
@@ -266,7 +267,7 @@ class _Worker:
         pixels = np.frombuffer(self._memory, np.uint8, size, place.slot * size).copy()
         with suppress(OSError):  # It has sent its last frame and gone; its end is still to hear.
             self._channel.send_bytes(str(place.slot).encode())
-        return Frame(pixels.reshape(shape), place.time_s)
+        return Frame(pixels.reshape(shape), place.time_s, place.number)
 
     def end(self) -> None:
         """End the process, whatever it does, and free what it held."""

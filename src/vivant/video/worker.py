@@ -129,7 +129,8 @@ def _send(channel: Connection, memory: mmap.mmap, frames: Iterator[Frame]) -> No
             height, width, _ = frame.pixels.shape
             place = np.frombuffer(memory, np.uint8, slot_bytes, slot * slot_bytes)
             place[:] = frame.pixels.reshape(-1)
-            _tell(channel, {"slot": slot, "height": height, "width": width, "time_s": frame.time_s})
+            size = {"height": height, "width": width}
+            _tell(channel, {"slot": slot, **size, "time_s": frame.time_s, "number": frame.number})
     finally:
         # The parent answers every frame: what it says after that is the next file.
         while len(free) < num_slots:
