@@ -47,9 +47,10 @@ def depth_map(
     """The face's depth on each pixel of its crop (paper 3.1, Eq. 1; decision D39).
 
     The mesh is seen from straight ahead, without perspective. Far triangles are painted before near
-    ones; each pixel then has the depth of its triangle's plane. What is seen is stretched to 0..1:
-    Eq. 1 divides by the largest depth alone, we subtract the smallest too, so that the farthest
-    point of a face and the background agree.
+    ones; each pixel then has the depth of its triangle's plane. The surface that faces the camera
+    is stretched to 0..1: Eq. 1 divides by the largest depth alone, we subtract the smallest too, so
+    that the farthest point of a face and the background agree. Beyond the crop it counts too: a
+    nose is as near in a narrow crop as in a wide one.
 
     Args:
         points: The mesh: (x, y) in pixels of the crop, from its edges, and z in the same unit,
@@ -66,7 +67,9 @@ def depth_map(
     if not np.isfinite(points).all():
         raise InputError("expected a mesh of finite numbers: was there a face?")
     corners = points[face_triangles()]  # (t, 3, 3)
-    planes, has_plane = _planes(corners)
+    planes, has_plane, is_front = _planes(corners)
+    if not is_front.any():
+        raise InputError("the mesh shows its back: its points are not in their order")
     fixed = np.rint((corners[..., :2] - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
     seen = np.full((side_px, side_px), -1, np.int32)
     far_first = np.argsort(-corners[..., 2].mean(axis=1))
@@ -81,21 +84,24 @@ def depth_map(
     # A pixel's middle may lie beside its triangle: the plane must not shoot away there.
     nearest, farthest = corners[..., 2].min(axis=1), corners[..., 2].max(axis=1)  # (t,)
     z = np.clip(z, nearest[which], farthest[which])
-    if np.ptp(z) <= 0:
+    # Of the surface that faces the camera, and not of the pixels: whether a sliver at the face's
+    # edge meets a pixel would change the scale of all the rest.
+    least, most = (float(edge) for edge in (nearest[is_front].min(), farthest[is_front].max()))
+    if most <= least:
         raise InputError("the mesh is flat: it has no depth")
     depth = np.zeros((side_px, side_px), np.float32)
-    depth[rows, columns] = (z.max() - z) / np.ptp(z)
+    depth[rows, columns] = np.clip((most - z) / (most - least), 0, 1)
     return depth
 
 
 def _planes(
     corners: Float[np.ndarray, "triangles 3 3"],
-) -> tuple[Float[np.ndarray, "triangles 3"], np.ndarray]:
-    """Z = a x + b y + c of each triangle, and whether it has one."""
+) -> tuple[Float[np.ndarray, "triangles 3"], np.ndarray, np.ndarray]:
+    """Z = a x + b y + c of each triangle, whether it has one, and whether it faces the camera."""
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     normal = np.cross(first, second)  # (t, 3)
     has_plane = np.abs(normal[:, 2]) > 2 * _MIN_AREA
     across = np.where(has_plane, normal[:, 2], 1.0)
     a, b = -normal[:, 0] / across, -normal[:, 1] / across
     c = corners[:, 0, 2] - a * corners[:, 0, 0] - b * corners[:, 0, 1]
-    return np.stack([a, b, c], axis=1), has_plane
+    return np.stack([a, b, c], axis=1), has_plane, has_plane & (normal[:, 2] < 0)
