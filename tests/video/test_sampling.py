@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vivant.errors import InputError
-from vivant.video.sampling import check_interval, choose_windows, near_grid
+from vivant.video.sampling import check_interval, choose_windows, near_grid, possible_windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,3 +268,18 @@ def test_windows_are_those_of_a_search(
     expected = [frames for frames in expected if len(set(frames)) == num_frames]
     if expected:
         assert [window.frames for window in found] in (expected, expected[:-1])
+
+
+def test_every_possible_window_is_given_once_and_only_among_usable_frames() -> None:
+    times = [i / 10 for i in range(8)]
+    usable = [True] * 8
+    usable[2] = False
+    windows = possible_windows(times, usable, 3, 0.1)
+    assert [window.frames for window in windows] == [(3, 4, 5), (4, 5, 6), (5, 6, 7)]
+    assert not any(window.is_padded for window in windows)
+
+
+def test_windows_of_a_slow_video_are_padded() -> None:
+    (window,) = possible_windows([0.0, 0.2], [True, True], 3, 0.1)
+    assert window.frames == (0, 0, 1)
+    assert window.is_padded

@@ -9,7 +9,7 @@ import numpy as np
 
 from vivant.errors import InputError
 
-__all__ = ["Window", "check_interval", "choose_windows", "near_grid"]
+__all__ = ["Window", "check_interval", "choose_windows", "near_grid", "possible_windows"]
 
 
 _ROUNDING_S = 1e-6
@@ -109,7 +109,7 @@ def choose_windows(
     check_interval(interval_s)
     if not any(usable):
         return ()
-    possible = _possible(np.asarray(times_s), np.asarray(usable), num_frames, interval_s)
+    possible = possible_windows(times_s, usable, num_frames, interval_s)
     if not possible:
         there = [position for position, use in enumerate(usable) if use][:num_frames]
         return (
@@ -117,15 +117,41 @@ def choose_windows(
                 (*there, *there[-1:] * (num_frames - len(there))), is_padded=True, is_short=True
             ),
         )
-    # At the edges of a gap the one frame may stand in too: only if there is nothing better.
-    possible = [window for window in possible if len(set(window)) == num_frames] or possible
     if num_windows == 1:
         picks = [(len(possible) - 1) // 2]
     else:
         spread = np.linspace(0, len(possible) - 1, num_windows)
         picks = sorted({int(place) for place in np.floor(spread + 0.5)})
-    chosen = [possible[pick] for pick in picks]
-    return tuple(Window(frames, len(set(frames)) < num_frames) for frames in chosen)
+    return tuple(possible[pick] for pick in picks)
+
+
+def possible_windows(
+    times_s: Sequence[float], usable: Sequence[bool], num_frames: int, interval_s: float
+) -> list[Window]:
+    """Every clip that the rule of `choose_windows` allows, in the order of time.
+
+    Padded ones are among them only if there are no others.
+
+    Args:
+        times_s: When the frames were taken, ascending; at least one.
+        usable: Whether each holds the face, well enough to be judged.
+        num_frames: N.
+        interval_s: Time between two frames of a clip.
+    """
+    times, marks = np.asarray(times_s, np.float64), np.asarray(usable, np.bool_)
+    num_starts = max(0, round((times[-1] - times[0]) / interval_s) + 2 - num_frames)
+    steps = np.arange(num_starts)[:, None] + np.arange(num_frames)
+    targets = times[0] + steps * interval_s  # (starts, n)
+    after = np.searchsorted(times, targets).clip(max=len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    is_before = np.abs(times[before] - targets) <= np.abs(times[after] - targets)
+    nearest = np.where(is_before, before, after)  # (starts, n)
+    is_near = np.abs(times[nearest] - targets) <= interval_s + _ROUNDING_S
+    fits = nearest[(is_near & marks[nearest]).all(axis=1)]
+    found = dict.fromkeys(tuple(row) for row in fits.tolist())
+    windows = [Window(frames, len(set(frames)) < num_frames) for frames in found]
+    # At the edges of a gap the one frame may stand in too: only if there is nothing better.
+    return [window for window in windows if not window.is_padded] or windows
 
 
 def check_interval(interval_s: float) -> None:
@@ -136,18 +162,3 @@ def check_interval(interval_s: float) -> None:
     """
     if not 0 < interval_s < math.inf:
         raise InputError(f"expected an interval of more than 0 seconds, got {interval_s}")
-
-
-def _possible(
-    times_s: np.ndarray, usable: np.ndarray, num_frames: int, interval_s: float
-) -> list[tuple[int, ...]]:
-    """Frames of each window that fits, without doubles, in the order of time."""
-    num_starts = round((times_s[-1] - times_s[0]) / interval_s) + 2 - num_frames
-    found: dict[tuple[int, ...], None] = {}
-    for start in range(num_starts):
-        targets = times_s[0] + (start + np.arange(num_frames)) * interval_s  # (n)
-        distances = np.abs(times_s[:, None] - targets)  # (times, n)
-        nearest = distances.argmin(axis=0)  # (n)
-        if distances.min(axis=0).max() <= interval_s + _ROUNDING_S and usable[nearest].all():
-            found[tuple(int(position) for position in nearest)] = None
-    return list(found)
