@@ -172,7 +172,10 @@ def test_functions_are_short_and_catch_by_name(path: Path) -> None:
 
 def test_tests_mirror_the_source() -> None:
     tests = {path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("*.py")}
-    exempt = {"__main__.py", "errors.py", "records.py", "networks/backbones/backbone.py"}
+    exempt = {
+        "__main__.py", "errors.py", "records.py", "networks/backbones/backbone.py",
+        "preparation/record.py",
+    }  # fmt: skip
     for path in MODULES:
         if path.name == "__init__.py" or place(path) in exempt:
             continue

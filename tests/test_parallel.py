@@ -52,6 +52,21 @@ def test_things_are_taken_as_they_are_needed() -> None:
     assert len(taken) <= 6
 
 
+def test_work_in_this_process_is_closed() -> None:
+    class Work:
+        is_closed = False
+
+        def __call__(self, item: int) -> int:
+            return item
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    work = Work()
+    assert dict(in_processes(lambda: work, [1, 2], 1)) == {1: 1, 2: 2}
+    assert work.is_closed
+
+
 def test_no_workers_is_an_error() -> None:
     with pytest.raises(InputError, match="at least one worker, got 0"):
         list(in_processes(squares, [1], 0))

@@ -39,7 +39,8 @@ def in_processes(
 
     Args:
         build: Makes the work, once in each process, such as by loading models. It, the things and
-            the results are pickled: a function of a module, or a `functools.partial` of one.
+            the results are pickled: a function of a module, or a `functools.partial` of one. Work
+            that has a `close` is closed where it was done in this process; others end with theirs.
         items: Taken as they are needed.
         num_workers: Processes; with 1 the work is done in this one.
 
@@ -54,8 +55,13 @@ def in_processes(
         raise InputError(f"expected at least one worker, got {num_workers}")
     if num_workers == 1:
         work = build()
-        for item in items:
-            yield item, work(item)
+        try:
+            for item in items:
+                yield item, work(item)
+        finally:
+            close = getattr(work, "close", None)
+            if close is not None:
+                close()
         return
     waiting = iter(items)
     suspects: list[T] = []

@@ -2,7 +2,7 @@
 
 import typer
 
-from vivant.cli.data import check, listing
+from vivant.cli.data import check, delete, info, listing, prepare, preview
 
 __all__ = ["app"]
 
@@ -11,3 +11,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_datasets)
 app.command("check")(check.check)
+app.command("prepare")(prepare.prepare)
+app.command("info")(info.info)
+app.command("preview")(preview.preview)
+app.command("delete")(delete.delete)

@@ -1,0 +1,1 @@
+"""From a data set's videos to stored face crops that training reads at random."""

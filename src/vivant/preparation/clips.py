@@ -1,0 +1,252 @@
+"""Clips for training out of a store: which there are, and any of them, at random and fast.
+
+A clip is cut from stored squares as a session cuts it from the frames: the same windows, one
+median box, the same crop. Not the same are JPEG, and for large faces one resampling more.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from vivant.errors import DataError, UnknownNameError
+from vivant.geometry.crop import CropBox, crop_box, cut
+from vivant.preparation.index import FrameIndex, place_crop
+from vivant.preparation.schema import to_presentation
+from vivant.preparation.square import Square
+from vivant.preparation.store import Store
+from vivant.records import FaceBox, Label, Presentation
+from vivant.video.sampling import possible_windows
+
+__all__ = ["ClipStore", "PreparedClip", "RawClip", "decode", "random_clips"]
+
+Window = tuple[int, ...]
+"""A clip by the rows of its frames, in the order of time."""
+
+_TIGHTEST = 1.2  # The smallest scale that training draws (D21): a clip must allow it.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawClip:
+    """A clip as it is stored: nothing decoded yet."""
+
+    presentation: Presentation
+    frame_size: tuple[int, int]
+    """(width, height) in pixels."""
+    face: FaceBox
+    """The median of its frames' boxes, in pixels of the frame."""
+    squares: tuple[Square, ...]
+    """One for each frame."""
+    crops: tuple[bytes, ...]
+    """JPEG of each square."""
+    depths: tuple[bytes | None, ...]
+    """PNG of each square's depth; None where it is not known, and of attacks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedClip:
+    """A clip that a network can be trained with."""
+
+    presentation: Presentation
+    crops: UInt8[np.ndarray, "n side side 3"]
+    """RGB, 0..255."""
+    depth: UInt8[np.ndarray, "n side side"]
+    """0 far and background, 255 nearest; all 0 of an attack (Eq. 1)."""
+    has_depth: Bool[np.ndarray, " n"]
+    """False where the depth of a bona fide frame is not known: its loss has weight 0, for a map of
+    zeros would say that it is an attack."""
+
+
+class ClipStore:
+    """The clips of a store.
+
+    Safe to read from threads. Each process opens its own: Lance and fork do not go together.
+
+    Args:
+        folder: Written by `vivant data prepare`.
+        num_frames: N, the frames of a clip.
+        only_usable: Whether frames with a fault are left out, as a session does.
+
+    Raises:
+        DataError: it is no store, or it is damaged.
+    """
+
+    def __init__(self, folder: Path, num_frames: int = 5, *, only_usable: bool = True) -> None:
+        store = Store(folder)
+        self._interval_s = store.manifest.settings.interval_s
+        self._num_frames = num_frames
+        self._only_usable = only_usable
+        self._frames = store.frames()
+        self._index = FrameIndex.read(store)
+        self._rows = {row["path"]: row for row in store.presentations() if row["num_frames"]}
+        self._presentations = {path: to_presentation(row) for path, row in self._rows.items()}
+        places = self._index.places()
+        self._places = {path: places.get(row["id"], ()) for path, row in self._rows.items()}
+        for path, row in self._rows.items():
+            if len(self._places[path]) != row["num_frames"]:
+                raise DataError(
+                    f"{folder} has {len(self._places[path])} frames of {path} and should have "
+                    f"{row['num_frames']}: prepare the data again"
+                )
+        self._paths = {row["id"]: path for path, row in self._rows.items()}
+        self._windows: dict[tuple[str, int | None], tuple[Window, ...]] = {}
+
+    @property
+    def presentations(self) -> tuple[Presentation, ...]:
+        """Those that have frames, by their paths: for a protocol's rule."""
+        return tuple(self._presentations.values())
+
+    def windows(self, path: str, max_frames: int | None = None) -> tuple[Window, ...]:
+        """The clips of a presentation; none where no N usable frames follow each other.
+
+        Args:
+            path: Of the presentation.
+            max_frames: Only so many frames of the file are used, by the protocol.
+
+        Raises:
+            UnknownNameError: the store has no frames of it.
+        """
+        key = (path, max_frames)
+        if key not in self._windows:
+            self._windows[key] = self._find_windows(path, max_frames)
+        return self._windows[key]
+
+    def read(self, windows: Sequence[Window]) -> list[RawClip]:
+        """Fetch clips, all at once.
+
+        Args:
+            windows: From `windows`.
+        """
+        places = sorted({place for window in windows for place in window})
+        table = self._frames.take(places, columns=["presentation", "crop", "depth"])
+        crops, depths = table["crop"].to_pylist(), table["depth"].to_pylist()
+        at = {place: number for number, place in enumerate(places)}
+        clips = []
+        for window in windows:
+            path = self._paths[int(self._index.presentation[window[0]])]
+            row = self._rows[path]
+            clips.append(
+                RawClip(
+                    self._presentations[path],
+                    (row["width_px"], row["height_px"]),
+                    self._index.face(window),
+                    tuple(self._index.square(place) for place in window),
+                    tuple(crops[at[place]] for place in window),
+                    tuple(depths[at[place]] for place in window),
+                )
+            )
+        return clips
+
+    def _find_windows(self, path: str, max_frames: int | None) -> tuple[Window, ...]:
+        if path not in self._rows:
+            raise UnknownNameError("presentation with frames", path, self._rows)
+        places = np.asarray(self._places[path])
+        if max_frames is not None:
+            places = places[self._index.number[places] < max_frames]
+        usable = self._index.is_usable[places] | (not self._only_usable)
+        if not usable.any():
+            return ()
+        if self._rows[path]["is_still"]:
+            return ((int(places[0]),) * self._num_frames,)
+        found = possible_windows(
+            self._index.time_s[places].tolist(),
+            usable.tolist(),
+            self._num_frames,
+            self._interval_s,
+        )
+        windows = [tuple(int(places[at]) for at in window.frames) for window in found]
+        return tuple(window for window in windows if self._holds(path, window))
+
+    def _holds(self, path: str, window: Window) -> bool:
+        """Whether the face stays in its squares, with as much about it as training needs."""
+        face = self._index.face(window)
+        squares = tuple(self._index.square(place) for place in window)
+        size = self._frame_size(path)
+        crop = place_crop(face, squares, size, _TIGHTEST)
+        wanted = crop_box(face, *size, _TIGHTEST).side_px
+        # The grid may cost its step at the edge of a frame.
+        return crop is not None and crop.side_px + squares[0].step_px >= wanted
+
+    def _frame_size(self, path: str) -> tuple[int, int]:
+        return self._rows[path]["width_px"], self._rows[path]["height_px"]
+
+
+def decode(clip: RawClip, scale: float, side_px: int) -> PreparedClip:
+    """Cut a clip out of its stored squares.
+
+    Args:
+        clip: From `ClipStore.read`.
+        scale: Side of the crop as a multiple of the face's longer side; less where the face moves
+            out of what is stored.
+        side_px: Of the crop.
+
+    Raises:
+        DataError: a picture is damaged.
+    """
+    crop = place_crop(clip.face, clip.squares, clip.frame_size, scale)
+    if crop is None:
+        raise DataError(f"{clip.presentation.path}: the face moves out of what is stored")
+    num_frames = len(clip.crops)
+    crops = np.empty((num_frames, side_px, side_px, 3), np.uint8)
+    depth = np.zeros((num_frames, side_px, side_px), np.uint8)
+    for number, (square, encoded, map_) in enumerate(
+        zip(clip.squares, clip.crops, clip.depths, strict=True)
+    ):
+        box = square.within(crop)
+        bgr = cut(_decoded(encoded, cv2.IMREAD_COLOR, clip), box, side_px)
+        cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=crops[number])
+        if map_ is not None:
+            stored = _decoded(map_, cv2.IMREAD_GRAYSCALE, clip)
+            depth[number] = _cut_depth(stored, box, square.side_px, side_px)
+    is_attack = clip.presentation.label is Label.ATTACK
+    has_depth = [is_attack or map_ is not None for map_ in clip.depths]
+    return PreparedClip(clip.presentation, crops, depth, np.array(has_depth))
+
+
+def random_clips(
+    store: ClipStore, presentations: Sequence[Presentation], seed: int, epoch: int, start: int = 0
+) -> Iterator[Window]:
+    """One random clip of each presentation, in a random order that depends on nothing else.
+
+    Args:
+        store: Where they are.
+        presentations: Of one side; those without a clip are passed over.
+        seed: Of the whole training.
+        epoch: Another order and other clips for each.
+        start: How many presentations to pass over: to go on where one stopped.
+    """
+    order = np.random.default_rng((seed, epoch)).permutation(len(presentations))
+    for place in order[start:].tolist():
+        windows = store.windows(presentations[place].path, presentations[place].max_frames)
+        if windows:
+            pick = np.random.default_rng((seed, epoch, place)).integers(len(windows))
+            yield windows[pick]
+
+
+def _decoded(encoded: bytes, mode: int, clip: RawClip) -> np.ndarray:
+    found = cv2.imdecode(np.frombuffer(encoded, np.uint8), mode)
+    if found is None:
+        raise DataError(f"{clip.presentation.path}: a stored picture is damaged")
+    return np.asarray(found)
+
+
+def _cut_depth(
+    stored: UInt8[np.ndarray, "half half"], box: CropBox, square_px: int, side_px: int
+) -> UInt8[np.ndarray, "side side"]:
+    """The depth of a crop: stored at another size than the square, and read between its pixels."""
+    scale = side_px / box.side_px
+    of_map = scale * square_px / len(stored)  # Pixels of the crop for one of the map.
+    # From centres of the map's pixels to centres of the crop's.
+    shift_x = 0.5 * of_map - 0.5 - scale * box.x
+    shift_y = 0.5 * of_map - 0.5 - scale * box.y
+    to_crop = np.array([[of_map, 0, shift_x], [0, of_map, shift_y]])
+    return np.asarray(
+        cv2.warpAffine(
+            stored, to_crop, (side_px, side_px), flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
+    )  # fmt: skip

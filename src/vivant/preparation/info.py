@@ -1,0 +1,77 @@
+"""What is in a store: counts, refusals, sizes, and a fingerprint of all of it."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from vivant.preparation.store import Store
+
+__all__ = ["describe", "fingerprint"]
+
+
+def describe(store: Store) -> dict[str, Any]:
+    """Counts of a store, ready for JSON.
+
+    Returns:
+        dataset, presentations, refusals (code: count), frames, usable_frames, faults (of frames),
+        clip_faults (of presentations), without_depth (bona fide frames), splits (side: label or
+        species: count), subjects, num_bytes, fingerprint, settings, models, programs.
+    """
+    rows = store.presentations()
+    ids = {row["id"] for row in rows}
+    bona_fide = {row["id"] for row in rows if row["label"] == "bona_fide"}
+    table = store.frames().to_table(columns=["presentation", "faults"])
+    owners = table["presentation"].to_pylist()
+    faults = [
+        found
+        for owner, found in zip(owners, table["faults"].to_pylist(), strict=True)
+        if owner in ids
+    ]
+    no_depth = store.frames().to_table(columns=["presentation"], filter="depth IS NULL")
+    lacking = Counter(no_depth["presentation"].to_pylist())
+    splits: dict[str, Counter[str]] = {}
+    for row in rows:
+        kind = row["pai_species"] or "bona_fide"
+        splits.setdefault(row["split"] or "undivided", Counter())[kind] += 1
+    return {
+        "dataset": store.manifest.dataset,
+        "presentations": len(rows),
+        "refusals": _counted(row["refusal"] for row in rows if row["refusal"]),
+        "frames": len(faults),
+        "usable_frames": sum(not found for found in faults),
+        "faults": _counted(code for found in faults for code in set(found)),
+        "clip_faults": _counted(code for row in rows for code in row["faults"]),
+        "without_depth": sum(lacking[number] for number in bona_fide),
+        "splits": {side: dict(sorted(kinds.items())) for side, kinds in sorted(splits.items())},
+        "subjects": len({row["subject"] for row in rows if row["subject"] is not None}),
+        "num_bytes": sum(_num_bytes(path) for path in store.folder.rglob("*")),
+        "fingerprint": fingerprint(store),
+        "settings": store.manifest.settings.model_dump(mode="json"),
+        "models": store.manifest.models,
+        "programs": list(store.manifest.programs),
+    }
+
+
+def fingerprint(store: Store) -> str:
+    """A hash of what was prepared: of each file's content, its labels, and the settings.
+
+    The same for two stores of the same data, whatever the order in which they were written.
+    """
+    digest = hashlib.sha256()
+    digest.update(store.manifest.settings.model_dump_json().encode())
+    digest.update(json.dumps(store.manifest.models, sort_keys=True).encode())
+    for row in store.presentations():
+        told = {key: value for key, value in row.items() if key not in ("id", "message")}
+        digest.update(json.dumps(told, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _counted(codes: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(codes).most_common())
+
+
+def _num_bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

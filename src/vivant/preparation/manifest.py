@@ -1,0 +1,87 @@
+"""What a store is: the data set, the settings and the programs that made it. Its `store.json`."""
+
+import hashlib
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vivant import __version__
+from vivant.errors import DataError, OutputError
+from vivant.faces.graph import packaged
+from vivant.preparation.settings import PreparationSettings
+
+__all__ = ["FILE", "StoreManifest", "current_manifest", "load_manifest", "save_manifest"]
+
+FILE = "store.json"
+_FORMAT = 1
+_PROGRAMS = ("av", "numpy", "onnxruntime", "opencv-python-headless", "pylance")
+_MODELS = ("blazeface_full_range.onnx", "face_mesh.onnx")
+
+
+class StoreManifest(BaseModel):
+    """Written before the first row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int
+    """Of the tables: a store of another format is not read."""
+    dataset: str
+    """By the name in `vivant data list`."""
+    settings: PreparationSettings
+    models: dict[str, str]
+    """SHA-256 of the models that found and fitted the faces, by their files' names."""
+    programs: tuple[dict[str, str], ...]
+    """Versions of all that wrote to it, one set after the other."""
+
+
+def current_manifest(dataset: str, settings: PreparationSettings) -> StoreManifest:
+    """What this installation would write."""
+    programs = {"vivant": __version__, **{name: version(name) for name in _PROGRAMS}}
+    models = {name: hashlib.sha256(packaged(name)).hexdigest() for name in _MODELS}
+    return StoreManifest(
+        format=_FORMAT, dataset=dataset, settings=settings, models=models, programs=(programs,)
+    )
+
+
+def load_manifest(folder: Path) -> StoreManifest:
+    """Read a store's manifest.
+
+    Raises:
+        DataError: there is none, it is damaged, or of another format.
+    """
+    try:
+        text = (folder / FILE).read_text("utf-8")
+    except OSError as error:
+        raise DataError(
+            f"expected a folder written by `vivant data prepare` at {folder}, found no {FILE} "
+            f"({error.strerror})"
+        ) from error
+    try:
+        manifest = StoreManifest.model_validate_json(text)
+    except ValidationError as error:
+        raise DataError(f"{folder / FILE} is damaged: {error}") from error
+    if manifest.format != _FORMAT:
+        raise DataError(
+            f"{folder} is a store of format {manifest.format}, this version of vivant reads "
+            f"{_FORMAT}: prepare the data again"
+        )
+    return manifest
+
+
+def save_manifest(folder: Path, manifest: StoreManifest) -> None:
+    """Write a store's manifest whole, or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    new = folder / f"{FILE}.new"
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            file.write(manifest.model_dump_json(indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(folder / FILE)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder / FILE}: {error.strerror}") from error

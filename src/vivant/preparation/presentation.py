@@ -1,0 +1,208 @@
+"""What is done to one presentation: a function of the file and the settings, and of nothing else.
+
+It looks at a video with the same functions as a session does, and keeps what training needs.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from vivant.depth.maps import DepthMaps
+from vivant.depth.surface import depth_map
+from vivant.errors import InputError, MediaError, Refusal
+from vivant.faces.detectors.blazeface import blazeface
+from vivant.faces.mesh import FaceMesh
+from vivant.faces.observer import Eyes, Observer
+from vivant.faces.track import Face
+from vivant.preparation.record import BAD_DEPTH_MAP, PreparedFrame, PreparedPresentation
+from vivant.preparation.settings import PreparationSettings
+from vivant.preparation.square import Square, choose_quarters, place_square
+from vivant.records import Frame, Label, Presentation
+from vivant.video.frames import Media
+from vivant.video.isolation import DecoderPool
+from vivant.video.pictures import read_pictures
+from vivant.video.source import list_frames, read_file
+
+__all__ = ["Preparer", "preparer"]
+
+_DEPTH_PX = 160  # Side of a stored depth map, at most: the loss sees 14 pixels of a quarter crop.
+_GROUP = 5  # Frames that are kept or left together where not all are: a clip.
+
+
+def preparer(
+    root: Path, settings: PreparationSettings, maps: Path | None = None
+) -> Callable[[Presentation], PreparedPresentation]:
+    """What a process of `vivant.parallel` does: `Preparer`, with OpenCV on one thread."""
+    cv2.setNumThreads(1)
+    return Preparer(root, settings, maps)
+
+
+class _BadDepthMap(Exception):
+    """A depth map that is there and cannot be used."""
+
+
+class Preparer:
+    """Prepares presentations of one data set, one after the other.
+
+    Args:
+        root: The data set's folder, to which paths are relative.
+        settings: What is done.
+        maps: A folder of depth maps to take instead of the mesh's: see `vivant.depth.maps`.
+
+    Raises:
+        InputError: the settings say that depth comes from maps, and no folder is given, or the
+            other way about.
+    """
+
+    def __init__(self, root: Path, settings: PreparationSettings, maps: Path | None = None) -> None:
+        if settings.depth_maps != (maps is not None):
+            raise InputError("expected a folder of depth maps where the settings say so, and only")
+        self._root = root
+        self._settings = settings
+        self._maps = DepthMaps(maps) if maps is not None else None
+        self._eyes = Eyes(blazeface(), FaceMesh())
+        self._pool = DecoderPool(settings.video_limits)
+
+    def __call__(self, presentation: Presentation) -> PreparedPresentation:
+        """Prepare one; what cannot be read comes back with its refusal and no frames."""
+        result = PreparedPresentation(presentation)
+        try:
+            paths, is_clip = self._files(presentation)
+            digest, num_bytes = hashlib.sha256(), 0
+            for path in paths:
+                data = read_file(path, self._settings.video_limits)
+                digest.update(data)
+                num_bytes += len(data)
+            result = replace(result, sha256=digest.hexdigest(), num_bytes=num_bytes)
+            return self._prepare(result, self._open(paths) if is_clip else self._read(data))
+        except MediaError as error:
+            return replace(result, refusal=error.code.value, message=str(error))
+        except _BadDepthMap as error:
+            return replace(result, refusal=BAD_DEPTH_MAP, message=str(error))
+
+    def close(self) -> None:
+        """End the process that waits for the next file."""
+        self._pool.close()
+
+    def _files(self, presentation: Presentation) -> tuple[list[Path], bool]:
+        """The files of a presentation, and whether they are the pictures of a clip."""
+        pattern = presentation.columns.get("frames")
+        if pattern is not None:  # Several clips of pictures share a folder.
+            found = sorted(self._root.glob(pattern), key=_in_order)
+            if not found:
+                raise MediaError(Refusal.EMPTY_INPUT, f"expected pictures {pattern}, found none")
+            return found, True
+        path = self._root / presentation.path
+        if path.is_dir():
+            return list_frames(path, self._settings.video_limits), True
+        return [path], False
+
+    def _read(self, data: bytes) -> Media:
+        return self._pool.read_media(data, self._settings.interval_s)
+
+    def _open(self, paths: Sequence[Path]) -> Media:
+        rate, limits = self._settings.picture_rate, self._settings.video_limits
+        return read_pictures(paths, rate, self._settings.interval_s, limits, self._pool)
+
+    def _prepare(self, result: PreparedPresentation, media: Media) -> PreparedPresentation:
+        observer = Observer(self._eyes, self._settings.quality_limits)
+        kept: list[PreparedFrame] = []
+        size, quarters = (0, 0), None
+        for position, frame in enumerate(media.frames):
+            look = observer.look(frame)
+            size = frame.pixels.shape[1::-1]
+            if observer.face is None or look.quality is None:
+                continue
+            quarters = choose_quarters(observer.face.box, self._settings, quarters)
+            try:
+                square = place_square(observer.face.box, *size, quarters, self._settings)
+            except InputError:
+                continue  # The mesh followed the face out of the picture.
+            kept.append(
+                PreparedFrame(
+                    position,
+                    frame.number,
+                    frame.time_s,
+                    square,
+                    observer.face.box,
+                    self._encode(square.cut(frame.pixels)),
+                    square.to_stored(observer.face.mesh.points),
+                    self._depth(result.presentation, frame, observer.face, square),
+                    look.quality,
+                    tuple(fault.code.value for fault in look.faults),
+                )
+            )
+        return replace(
+            result,
+            frames=tuple(_fewer(kept, self._settings.max_frames)),
+            num_looks=len(observer.looks),
+            width_px=size[0],
+            height_px=size[1],
+            is_still=media.is_still,
+            faults=tuple(f.code.value for f in observer.faults(is_still=media.is_still)),
+        )
+
+    def _encode(self, crop: UInt8[np.ndarray, "side side 3"]) -> bytes:
+        options = (cv2.IMWRITE_JPEG_QUALITY, self._settings.jpeg_quality)
+        _, encoded = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), options)
+        return encoded.tobytes()
+
+    def _depth(
+        self, presentation: Presentation, frame: Frame, face: Face, square: Square
+    ) -> bytes | None:
+        if presentation.label is Label.ATTACK:
+            return None
+        side = min(square.side_px, _DEPTH_PX)
+        if self._maps is None:
+            points = square.to_stored(face.mesh.points) * (side / square.side_px)
+            try:
+                depth = depth_map(points, side)
+            except InputError:
+                return None  # The mesh is not one of a face in view: there is no target.
+            return _encode_depth(depth)
+        height, width, _ = frame.pixels.shape
+        try:
+            found = self._maps.of(presentation.path, frame.time_s, width, height)
+        except InputError as error:
+            raise _BadDepthMap(str(error)) from error
+        if found is None:
+            return None
+        scale = found.shape[1] / width
+        x0, y0, side_px = (
+            round(edge * scale) for edge in (square.box.x, square.box.y, square.box.side_px)
+        )
+        piece = found[y0 : y0 + side_px, x0 : x0 + side_px].astype(np.float32) / 255
+        resized = cv2.resize(piece, (side, side), interpolation=cv2.INTER_AREA)
+        return _encode_depth(np.asarray(resized, np.float32))
+
+
+def _encode_depth(depth: Float32[np.ndarray, "side side"]) -> bytes:
+    grey = np.asarray(np.rint(255 * depth), np.uint8)
+    _, encoded = cv2.imencode(".png", grey, (cv2.IMWRITE_PNG_COMPRESSION, 1))
+    return encoded.tobytes()
+
+
+def _fewer(frames: Sequence[PreparedFrame], limit: int | None) -> Sequence[PreparedFrame]:
+    """At most so many frames, in groups of five in a row, evenly spread."""
+    if limit is None or len(frames) <= limit:
+        return frames
+    groups: dict[int, list[PreparedFrame]] = {}
+    for frame in frames:
+        groups.setdefault(frame.position // _GROUP, []).append(frame)
+    whole = [group for group in groups.values() if len(group) == _GROUP]
+    num_groups = limit // _GROUP
+    if not whole or not num_groups:
+        return frames[:limit]
+    picks = np.linspace(0, len(whole) - 1, min(num_groups, len(whole))).round().astype(int)
+    return [frame for pick in picks for frame in whole[pick]]
+
+
+def _in_order(path: Path) -> tuple[int, str]:
+    """Pictures of one clip by the number that ends their names: 9 before 10."""
+    digits = path.stem.rpartition("_")[2]
+    return (int(digits) if digits.isdecimal() else -1, path.name)

@@ -1,0 +1,154 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prepared import SIDE, filled, frame, picture, prepared, presentation, presentations
+from vivant.errors import DataError, UnknownNameError
+from vivant.preparation.clips import ClipStore, PreparedClip, decode, random_clips
+from vivant.preparation.record import PreparedPresentation
+from vivant.records import Label
+
+A = "videos/a.mp4"
+
+
+def clips(folder: Path, rows: list[PreparedPresentation], **options: object) -> ClipStore:
+    return ClipStore(filled(folder / "store", rows).folder, **options)
+
+
+def first(store: ClipStore, path: str = A, scale: float = 1.3, side: int = 47) -> PreparedClip:
+    (raw,) = store.read([store.windows(path)[0]])
+    return decode(raw, scale, side)
+
+
+def test_every_run_of_five_usable_frames_is_a_clip(tmp_path: Path) -> None:
+    frames = [frame(i, faults=("POSE",) if i == 6 else ()) for i in range(9)]
+    store = clips(tmp_path, [prepared(presentation("a"), frames)])
+    assert store.windows(A) == ((0, 1, 2, 3, 4), (1, 2, 3, 4, 5))
+    everything = ClipStore(tmp_path / "store", only_usable=False)
+    assert len(everything.windows(A)) == 5
+
+
+def test_first_frames_alone_are_used_where_the_protocol_says_so(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(presentation("a"), [frame(i) for i in range(9)])])
+    # Frame i is number 3i of the file: 0, 3, 6, 9, 12, 15 are among the first 16.
+    assert store.windows(A, max_frames=16) == ((0, 1, 2, 3, 4), (1, 2, 3, 4, 5))
+
+
+def test_still_stands_for_all_frames_of_a_clip(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(presentation("a"), [frame(0)], is_still=True)])
+    assert store.windows(A) == ((0, 0, 0, 0, 0),)
+    assert first(store).crops.shape == (5, 47, 47, 3)
+
+
+def test_too_short_a_video_has_no_clip(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(presentation("a"), [frame(i) for i in range(2)])])
+    assert store.windows(A) == ()
+
+
+def test_face_that_runs_out_of_its_squares_has_no_clip(tmp_path: Path) -> None:
+    still = [frame(i) for i in range(5)]
+    fast = [frame(i, face_x=60.0 + 20 * i) for i in range(5)]
+    rows = [prepared(presentation("a"), still), prepared(presentation("b"), fast)]
+    store = clips(tmp_path, rows)
+    assert len(store.windows(A)) == 1
+    assert store.windows("videos/b.mp4") == ()
+
+
+def test_crop_is_cut_where_the_face_is(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(presentation("a"), [frame(i) for i in range(5)])])
+    clip = first(store, scale=1.3, side=47)
+    # The square begins at (86, 60), the crop of 47 about the face's middle (118, 92) at (95, 69).
+    for number, crop in enumerate(clip.crops):
+        expected = picture(60 + 10 * number)[9:56, 9:56].astype(int)
+        assert abs(crop.astype(int) - expected).mean() < 4  # JPEG.
+        assert crop[5, 5, 0] > crop[5, 5, 2] + 20  # RGB: upper left is red, lower right blue.
+        assert crop[40, 40, 2] > crop[40, 40, 0] + 20
+
+
+def test_depth_lies_under_its_face(tmp_path: Path) -> None:
+    depth = np.zeros((SIDE // 2, SIDE // 2), np.uint8)  # Stored at half the square's side.
+    depth[8:24, 8:24] = 200
+    frames = [frame(i, depth=depth) for i in range(5)]
+    clip = first(clips(tmp_path, [prepared(presentation("a"), frames)]))
+    assert clip.has_depth.all()
+    # 16..48 of the square is 7..39 of the crop.
+    found = clip.depth[2] > 100
+    rows, columns = np.nonzero(found)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (7, 38, 7, 38)
+
+
+def test_attack_has_a_depth_of_zeros_and_unknown_depth_has_none(tmp_path: Path) -> None:
+    frames = [frame(i, with_depth=i != 3) for i in range(5)]
+    attack = [frame(i, with_depth=False) for i in range(5)]
+    rows = [prepared(presentation("a"), frames), prepared(presentation("b", Label.ATTACK), attack)]
+    store = clips(tmp_path, rows)
+    assert first(store).has_depth.tolist() == [True, True, True, False, True]
+    found = first(store, "videos/b.mp4")
+    assert found.has_depth.all()
+    assert not found.depth.any()
+
+
+def test_many_clips_are_read_at_once_and_in_the_order_asked_for(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(row) for row in presentations(4)])
+    wanted = [store.windows(row.path)[k] for row in store.presentations[::-1] for k in (2, 0)]
+    found = store.read(wanted)
+    assert [raw.presentation for raw in found] == [
+        row for row in store.presentations[::-1] for _ in range(2)
+    ]
+    alone = [store.read([window])[0] for window in wanted]
+    assert [raw.crops for raw in found] == [raw.crops for raw in alone]
+
+
+def test_order_is_random_and_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(row) for row in presentations(20)])
+    one = list(random_clips(store, store.presentations, 7, 0))
+    assert one == list(random_clips(store, store.presentations, 7, 0))
+    assert one != list(random_clips(store, store.presentations, 7, 1))
+    assert one != list(random_clips(store, store.presentations, 8, 0))
+    owners = [window[0] // 7 for window in one]
+    assert sorted(owners) == list(range(20))
+    assert owners != sorted(owners)
+    assert len({window[0] % 7 for window in one}) > 1
+
+
+@pytest.mark.parametrize("start", [0, 1, 13, 20])
+def test_order_goes_on_from_any_place(tmp_path: Path, start: int) -> None:
+    store = clips(tmp_path, [prepared(row) for row in presentations(20)])
+    whole = list(random_clips(store, store.presentations, 7, 3))
+    assert list(random_clips(store, store.presentations, 7, 3, start)) == whole[start:]
+
+
+def test_order_does_not_depend_on_the_order_of_writing(tmp_path: Path) -> None:
+    rows = [prepared(row) for row in presentations(9)]
+    one, other = clips(tmp_path / "one", rows), clips(tmp_path / "other", rows[::-1])
+    assert one.presentations == other.presentations
+    for mine, theirs in zip(
+        random_clips(one, one.presentations, 1, 0),
+        random_clips(other, other.presentations, 1, 0),
+        strict=True,
+    ):
+        assert one.read([mine])[0].presentation == other.read([theirs])[0].presentation
+
+
+def test_missing_frames_are_noticed(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation("a"))])
+    store.frames().delete("position = 3")
+    with pytest.raises(DataError, match=r"has 6 frames of videos/a\.mp4 and should have 7"):
+        ClipStore(store.folder)
+
+
+def test_damaged_picture_is_named(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(presentation("a"))])
+    (raw,) = store.read([store.windows(A)[0]])
+    broken = type(raw)(
+        raw.presentation, raw.frame_size, raw.face, raw.squares, (b"no",) * 5, raw.depths
+    )
+    with pytest.raises(DataError, match=r"videos/a\.mp4: a stored picture is damaged"):
+        decode(broken, 1.3, 224)
+
+
+def test_unknown_presentation_is_an_error(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(presentation("a"))])
+    with pytest.raises(UnknownNameError, match=r"did you mean 'videos/a\.mp4'"):
+        store.windows("videos/b.mp4")

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from prepared import filled, frame, prepared, presentation
+from vivant.preparation.info import describe, fingerprint
+from vivant.preparation.record import PreparedPresentation
+from vivant.records import Label, Split
+
+
+def rows() -> list[PreparedPresentation]:
+    return [
+        prepared(presentation("a"), [frame(0), frame(1, faults=("POSE",)), frame(2, with_depth=False)]),
+        prepared(presentation("b", Label.ATTACK, split=Split.TEST), faults=("STATIC_FRAMES",)),
+        prepared(presentation("c", split=None), [], refusal="TOO_LONG", message="too long"),
+    ]  # fmt: skip
+
+
+def test_everything_is_counted(tmp_path: Path) -> None:
+    found = describe(filled(tmp_path / "store", rows()))
+    assert (found["presentations"], found["frames"], found["usable_frames"]) == (3, 10, 9)
+    assert found["refusals"] == {"TOO_LONG": 1}
+    assert found["faults"] == {"POSE": 1}
+    assert found["clip_faults"] == {"STATIC_FRAMES": 1}
+    assert found["splits"] == {
+        "test": {"print": 1}, "train": {"bona_fide": 1}, "undivided": {"bona_fide": 1},
+    }  # fmt: skip
+    assert found["subjects"] == 3
+    assert found["num_bytes"] > 10_000
+    assert found["settings"]["margin"] == 1.75
+
+
+def test_attacks_lack_no_depth(tmp_path: Path) -> None:
+    assert describe(filled(tmp_path / "store", rows()))["without_depth"] == 1
+
+
+def test_fingerprint_does_not_depend_on_the_order(tmp_path: Path) -> None:
+    one = filled(tmp_path / "one", rows())
+    other = filled(tmp_path / "other", rows()[::-1])
+    assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize("field", [{"sha256": "1" * 64}, {"num_looks": 8}])
+def test_fingerprint_depends_on_what_was_prepared(tmp_path: Path, field: dict[str, object]) -> None:
+    one = filled(tmp_path / "one", [prepared(presentation("a"))])
+    other = filled(tmp_path / "other", [prepared(presentation("a"), **field)])
+    assert fingerprint(one) != fingerprint(other)

@@ -1,0 +1,144 @@
+import resource
+import stat
+from pathlib import Path
+
+import lance
+import pytest
+
+from prepared import filled, new_store, prepared, presentation
+from vivant.errors import DataError, OutputError
+from vivant.preparation.manifest import current_manifest
+from vivant.preparation.schema import frame_rows
+from vivant.preparation.settings import PreparationSettings
+from vivant.preparation.store import Store, delete_store
+
+
+def names(store: Store) -> list[str]:
+    return [row["path"] for row in store.presentations()]
+
+
+def owners(store: Store) -> list[int]:
+    return store.frames().to_table(columns=["presentation"])["presentation"].to_pylist()
+
+
+def test_what_is_appended_is_there(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation(name)) for name in "cab"])
+    assert names(store) == [f"videos/{name}.mp4" for name in "abc"]
+    assert owners(store) == [0] * 7 + [1] * 7 + [2] * 7
+
+
+def test_ids_go_on_after_the_last(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation("a"))])
+    with store.writing() as writer:
+        writer.append([prepared(presentation("b"))])
+    assert sorted(row["id"] for row in store.presentations()) == [0, 1]
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "above" / "store")
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+
+
+def test_frames_of_a_killed_writer_are_removed_by_the_next(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation("a"))])
+    orphans = frame_rows([prepared(presentation("b"))], 1)
+    lance.write_dataset(orphans, str(store.folder / "frames.lance"), mode="append")
+    assert set(owners(store)) == {0, 1}
+    with store.writing() as writer:
+        assert set(owners(store)) == {0}
+        writer.append([prepared(presentation("c"))])
+    assert set(owners(store)) == {0, 1}
+    assert names(store) == ["videos/a.mp4", "videos/c.mp4"]
+
+
+def test_two_writers_at_once_are_refused(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "store")
+    with (
+        store.writing(),
+        pytest.raises(OutputError, match="another process writes to"),
+        store.writing(),
+    ):
+        pass
+    with store.writing():
+        pass
+
+
+def test_removed_presentations_leave_no_trace_on_the_disk(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation(name)) for name in ("ana", "bob")])
+    with store.writing() as writer:
+        writer.remove([0])
+        writer.tidy()
+    assert names(store) == ["videos/bob.mp4"]
+    assert set(owners(store)) == {1}
+    assert len(store.frames().versions()) == 1
+    left = b"".join(path.read_bytes() for path in store.folder.rglob("*") if path.is_file())
+    assert b"videos/bob.mp4" in left
+    assert b"videos/ana.mp4" not in left
+
+
+def test_store_of_other_settings_is_not_written_to(tmp_path: Path) -> None:
+    new_store(tmp_path / "store")
+    with pytest.raises(DataError, match=r"prepared otherwise \(max_frames: None there, 50 now\)"):
+        new_store(tmp_path / "store", PreparationSettings(max_frames=50))
+
+
+def test_store_of_another_data_set_is_not_written_to(tmp_path: Path) -> None:
+    new_store(tmp_path / "store")
+    with pytest.raises(DataError, match="was prepared from folder, not from siw"):
+        Store.create(tmp_path / "store", current_manifest("siw", PreparationSettings()))
+
+
+def test_another_version_of_a_program_is_noted(tmp_path: Path) -> None:
+    new_store(tmp_path / "store")
+    newer = current_manifest("folder", PreparationSettings())
+    newer = newer.model_copy(update={"programs": (newer.programs[0] | {"av": "99"},)})
+    for _ in range(2):
+        Store.create(tmp_path / "store", newer)
+    assert [each["av"] for each in Store(tmp_path / "store").manifest.programs][1:] == ["99"]
+
+
+def test_folder_with_something_else_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(DataError, match="expected an empty folder or a store"):
+        new_store(tmp_path)
+
+
+def test_store_that_was_never_written_to_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="run `vivant data prepare` again"):
+        new_store(tmp_path / "store").presentations()
+
+
+def test_full_disk_ends_with_a_message_and_a_whole_store(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation("a"))])
+    with store.writing() as writer:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # Python ignores SIGXFSZ.
+        try:
+            with pytest.raises(OutputError, match="make room and run the same command again"):
+                writer.append([prepared(presentation("b"))])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert names(store) == ["videos/a.mp4"]
+    with store.writing() as writer:
+        writer.append([prepared(presentation("b"))])
+    assert len(owners(store)) == 14
+
+
+def test_deleting_removes_the_folder(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation("a"))])
+    delete_store(store.folder)
+    assert not store.folder.exists()
+
+
+def test_deleting_touches_nothing_that_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected a folder written by"):
+        delete_store(tmp_path)
+    assert tmp_path.exists()
+
+
+def test_deleting_stops_where_the_user_keeps_other_things(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation("a"))])
+    (store.folder / "thesis.txt").touch()
+    with pytest.raises(DataError, match=r"holds more than a store \(thesis\.txt\)"):
+        delete_store(store.folder)
+    assert names(store) == ["videos/a.mp4"]
