@@ -8,6 +8,7 @@ import pytest
 from datasets.trees import casia_fasd_tree, plant
 from vivant.datasets.casia_fasd import casia_fasd
 from vivant.datasets.dataset import counts
+from vivant.datasets.species import PaiLevel, pai_of
 from vivant.errors import DataError
 from vivant.records import Split
 
@@ -23,9 +24,25 @@ def test_counts_are_those_of_its_owner(tmp_path: Path) -> None:
         found = counts(casia_fasd().split(reading.presentations, name))
         assert found == {Split.TRAIN: train, Split.DEV: dev, Split.TEST: (90, 270)}
         assert found == casia_fasd().protocols[name].expected
-    kinds = Counter((row.columns["quality"], row.pai_species) for row in reading.presentations)
+    kinds = Counter(
+        (row.columns["quality"], pai_of(row, PaiLevel.INSTRUMENT)) for row in reading.presentations
+    )
     assert len(kinds) == 12
     assert set(kinds.values()) == {50}
+
+
+def test_five_folds_take_each_train_user_for_dev_once(tmp_path: Path) -> None:
+    casia_fasd_tree(tmp_path)
+    rows = casia_fasd().read(tmp_path).presentations
+    dev: list[str | None] = []
+    for fold in range(1, 6):
+        splits = casia_fasd().split(rows, f"fold_{fold}")
+        assert counts(splits) == casia_fasd().protocols[f"fold_{fold}"].expected
+        dev += {row.subject for row in splits[Split.DEV]}
+    assert sorted(str(subject) for subject in dev) == sorted(f"train_{n}" for n in range(1, 21))
+    last = casia_fasd().split(rows, "fold_5")
+    assert last == casia_fasd().split(rows, "users_17_20")
+    assert {row.subject for row in last[Split.DEV]} == {f"train_{n}" for n in (17, 18, 19, 20)}
 
 
 def test_subjects_of_the_two_releases_are_other_people(tmp_path: Path) -> None:
@@ -36,23 +53,24 @@ def test_subjects_of_the_two_releases_are_other_people(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("video", "quality", "species"),
+    ("video", "quality", "species", "instrument"),
     [
-        ("1", "normal", None),
-        ("2", "low", None),
-        ("3", "normal", "warped_photo"),
-        ("6", "low", "cut_photo"),
-        ("8", "low", "video"),
-        ("HR_1", "high", None),
-        ("HR_4", "high", "video"),
+        ("1", "normal", None, None),
+        ("2", "low", None, None),
+        ("3", "normal", "print", "warped_photo"),
+        ("6", "low", "print", "cut_photo"),
+        ("8", "low", "replay", "video"),
+        ("HR_1", "high", None, None),
+        ("HR_4", "high", "replay", "video"),
     ],
 )
-def test_a_number_is_quality_and_species(
-    tmp_path: Path, video: str, quality: str, species: str | None
+def test_a_number_is_quality_and_instrument(
+    tmp_path: Path, video: str, quality: str, species: str | None, instrument: str | None
 ) -> None:
     plant(tmp_path, [f"test_release/30/{video}.AVI"])
     (row,) = casia_fasd().read(tmp_path).presentations
     assert (row.columns["quality"], row.pai_species, row.split) == (quality, species, Split.TEST)
+    assert row.columns.get("instrument") == instrument
 
 
 @pytest.mark.parametrize(

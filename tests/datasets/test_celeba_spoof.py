@@ -25,11 +25,11 @@ def test_reads_both_lists(tmp_path: Path) -> None:
     assert reading.problems == ()
     found = counts(celeba_spoof().split(reading.presentations, "intra_test"))
     assert found == {Split.TRAIN: (6, 30), Split.DEV: (0, 0), Split.TEST: (4, 20)}
-    assert len({row.pai_species for row in reading.presentations}) == 11
+    assert len({row.columns.get("instrument") for row in reading.presentations}) == 11
     assert {row.columns["still"] for row in reading.presentations} == {"yes"}
-    row = next(row for row in reading.presentations if row.pai_species == "a4")
+    row = next(row for row in reading.presentations if row.columns.get("instrument") == "a4")
     assert (row.columns["light"], row.columns["environment"]) == ("1", "2")
-    assert row.columns["pai_type"] == "print"
+    assert row.pai_species == "print"
 
 
 @pytest.mark.parametrize(

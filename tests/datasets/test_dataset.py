@@ -71,3 +71,19 @@ def test_unknown_protocol_names_the_known() -> None:
 
 def test_reader_is_the_data_sets_own(tmp_path: Path) -> None:
     assert data_set().read(tmp_path) == Reading((), ())
+
+
+def test_the_owners_lists_replace_the_rules_of_their_protocols(tmp_path: Path) -> None:
+    def listed(root: Path) -> dict[str, Protocol]:
+        return {"all": Protocol(lambda rows: {Split.TEST: tuple(rows)}, from_lists=True)}
+
+    by_rule = DataSet("x", lambda root: Reading(()), {"all": Protocol(by_split)}, listed)
+    assert not by_rule.protocols["all"].from_lists
+    by_list = by_rule.at(tmp_path)
+    assert by_list.protocols["all"].from_lists
+    assert by_list.split(ROWS, "all")[Split.TEST] == tuple(ROWS)
+
+
+def test_without_lists_a_data_set_is_the_same_anywhere(tmp_path: Path) -> None:
+    made_up = data_set()
+    assert made_up.at(tmp_path) == made_up

@@ -177,3 +177,14 @@ def test_parquet_needs_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
     with pytest.raises(DataError, match="pip install pyarrow"):
         manifest().read(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["frames", "num_pictures", "dataset"])
+def test_columns_by_which_readers_tell_of_themselves_are_refused(
+    tmp_path: Path, column: str
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "manifest.csv").write_text(f"path,label,pai,{column}\na.mp4,bona_fide,,120\n")
+    reading = manifest().read(tmp_path)
+    assert reading.presentations == ()
+    assert f"the columns {column} mean something of their own" in reading.problems[0].message

@@ -1,4 +1,4 @@
-"""MSU-MFSD: 280 real names, their lists, and clips that lie on their side."""
+"""MSU-MFSD: 280 real names, their lists, and clips that are upside down."""
 
 from collections import Counter
 from pathlib import Path
@@ -20,15 +20,17 @@ def test_counts_are_those_of_its_owner(tmp_path: Path, top: str) -> None:
     found = counts(msu_mfsd().split(reading.presentations, "grandtest"))
     assert found == {Split.TRAIN: (30, 90), Split.DEV: (0, 0), Split.TEST: (40, 120)}
     assert found == msu_mfsd().protocols["grandtest"].expected
-    assert Counter(row.pai_species for row in reading.presentations) == {
-        None: 70, "printed_photo": 70, "ipad_video": 70, "iphone_video": 70,
+    kinds = Counter((r.pai_species, r.columns.get("instrument")) for r in reading.presentations)
+    assert kinds == {
+        (None, None): 70, ("print", "printed_photo"): 70,
+        ("replay", "ipad_video"): 70, ("replay", "iphone_video"): 70,
     }  # fmt: skip
 
 
 def test_marks_the_five_rotated_clips(tmp_path: Path) -> None:
     msu_mfsd_tree(tmp_path)
     rows = msu_mfsd().read(tmp_path).presentations
-    assert [row.path for row in rows if row.columns["rotated"] == "yes"] == [
+    assert [row.path for row in rows if row.columns["rotation_deg"] == "180"] == [
         f"real/real_client00{number}_android_SD_scene01.mp4" for number in (3, 5, 6, 7, 8)
     ]
 
@@ -95,7 +97,7 @@ def test_lists_names_that_are_none(tmp_path: Path, path: str) -> None:
 def test_endings_may_be_upper_case(tmp_path: Path) -> None:
     plant(tmp_path, ["attack/attack_client001_laptop_SD_printed_photo_scene01.MOV", "real/a.txt"])
     (row,) = msu_mfsd().read(tmp_path).presentations
-    assert (row.pai_species, row.columns["pai_type"]) == ("printed_photo", "print")
+    assert (row.pai_species, row.columns["instrument"]) == ("print", "printed_photo")
 
 
 def test_refuses_another_folder(tmp_path: Path) -> None:

@@ -84,12 +84,52 @@ def test_lists_are_held_against_the_rule(tmp_path: Path) -> None:
     problems = nuaa().read(tmp_path).problems
     assert [problem.path for problem in problems] == [
         "imposter_test_raw.txt",
-        "ImposterRaw/0001/0001_00_00_03_7.jpg",
         "imposter_test_raw.txt",
+        "ImposterRaw/0001/0001_00_00_03_7.jpg",
     ]
-    assert "is of a session that is for train" in problems[0].message
+    assert "line 3: expected {ClientRaw," in problems[0].message
+    assert "is of a session that is for train" in problems[1].message
     (tmp_path / "imposter_test_raw.txt").write_bytes(b"\xff")
     assert "cannot be read" in nuaa().read(tmp_path).problems[0].message
+
+
+LISTS = ("client_train_raw", "client_test_raw", "imposter_train_raw", "imposter_test_raw")
+
+
+def write_lists(root: Path, *, moved: str = "") -> None:
+    """All pictures by session; those of one series moved from train to test."""
+    for name in LISTS:
+        folder = "ClientRaw" if name.startswith("client") else "ImposterRaw"
+        lines = []
+        for path in sorted((root / folder).rglob("*.jpg")):
+            in_test = path.name[11:13] == "03" or path.name.startswith(moved or "none")
+            if in_test == ("test" in name):
+                lines.append(f"{path.parent.name}\\{path.name}")
+        (root / f"{name}.txt").write_text("\r\n".join(lines))
+
+
+def test_lists_replace_the_rule_where_all_four_are_there(tmp_path: Path) -> None:
+    nuaa_tree(tmp_path)
+    assert not nuaa().at(tmp_path).protocols["official"].from_lists
+    write_lists(tmp_path)
+    rows = nuaa().read(tmp_path).presentations
+    for protocol in ("official", "new_subjects"):
+        assert nuaa().at(tmp_path).protocols[protocol].from_lists
+        assert nuaa().at(tmp_path).split(rows, protocol) == nuaa().split(rows, protocol)
+    write_lists(tmp_path, moved="0009_00_00_01")
+    found = counts(nuaa().at(tmp_path).split(rows, "official"))
+    assert found == {Split.TRAIN: (35, 35), Split.DEV: (0, 0), Split.TEST: (19, 19)}
+    assert len(nuaa().read(tmp_path).problems) == 2 * 5  # Each moved picture.
+    (tmp_path / "client_test_raw.txt").unlink()
+    assert not nuaa().at(tmp_path).protocols["official"].from_lists
+
+
+def test_a_series_that_lists_tear_apart_is_refused(tmp_path: Path) -> None:
+    nuaa_tree(tmp_path)
+    write_lists(tmp_path, moved="0009_00_00_01_116")
+    rows = nuaa().read(tmp_path).presentations
+    with pytest.raises(DataError, match="the file .*0009_00_00_01_0.jpg' is on two sides"):
+        nuaa().at(tmp_path).split(rows, "official")
 
 
 def test_refuses_another_folder(tmp_path: Path) -> None:

@@ -293,7 +293,8 @@ def test_difference_from_the_rule_is_reported_and_the_list_used(tmp_path: Path) 
         Problem(file, "lacks 1 ids that the rule of protocol 1 has here: 1_1_01_1"),
     )
     both = [parse("Train_files/1_1_01_1.avi"), parse("Train_files/1_3_01_1.avi")]
-    assert oulu_npu(root).split(both, "1")[Split.TRAIN] == (both[1],)
+    assert oulu_npu().at(root).split(both, "1")[Split.TRAIN] == (both[1],)
+    assert oulu_npu().at(root).protocols["1"].from_lists
     assert oulu_npu().split(both, "1")[Split.TRAIN] == (both[0],)
 
 
@@ -338,7 +339,7 @@ def test_missing_list_leaves_the_rule(tmp_path: Path) -> None:
         "Protocols/Protocol_4/Test_6.txt",
         "Protocols/Protocol_4/Test_6.txt",
     ]
-    assert set(oulu_npu(root).protocols) == {*PROTOCOLS, "all"}
+    assert set(oulu_npu().at(root).protocols) == {*PROTOCOLS, "all"}
 
 
 def test_reading_reports_listed_ids_without_a_video(tmp_path: Path) -> None:
@@ -349,7 +350,8 @@ def test_reading_reports_listed_ids_without_a_video(tmp_path: Path) -> None:
     assert oulu_npu().read(root).problems == (problem,)
 
 
-def test_folder_without_lists_is_refused(tmp_path: Path) -> None:
+def test_folder_without_lists_keeps_the_rules(tmp_path: Path) -> None:
     grow(tmp_path, ["Train_files/1_1_01_1.avi"])
+    assert not any(each.from_lists for each in oulu_npu().at(tmp_path).protocols.values())
     with pytest.raises(DataError, match="expected Protocols, .*found Dev_files/, Test_files/"):
-        oulu_npu(lists=tmp_path)
+        official(tmp_path)

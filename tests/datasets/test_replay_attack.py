@@ -25,8 +25,11 @@ def test_counts_are_those_of_its_owner(tmp_path: Path, data_set: DataSet) -> Non
     found = counts(data_set.split(reading.presentations, "grandtest"))
     assert found == {Split.TRAIN: (60, 300), Split.DEV: (60, 300), Split.TEST: (80, 400)}
     assert found == data_set.protocols["grandtest"].expected
-    species = Counter(row.pai_species for row in reading.presentations)
-    assert species == {None: 200, "print": 200, "mobile": 400, "highdef": 400}
+    kinds = Counter((r.pai_species, r.columns.get("instrument")) for r in reading.presentations)
+    assert kinds == {
+        (None, None): 200, ("print", "print"): 200,
+        ("replay", "mobile"): 400, ("replay", "highdef"): 400,
+    }  # fmt: skip
     samples = Counter(row.columns.get("sample") for row in reading.presentations)
     assert samples == {None: 200, "photo": 600, "video": 400}
     assert Counter(row.columns.get("support") for row in reading.presentations) == {
@@ -39,9 +42,10 @@ def test_reads_the_columns_of_a_name(tmp_path: Path, data_set: DataSet) -> None:
     plant(tmp_path, [f"devel/attack/hand/{name}"])
     (row,) = data_set.read(tmp_path).presentations
     assert (row.label, row.subject, row.split) == (Label.ATTACK, "client009", Split.DEV)
+    assert row.pai_species == "replay"
     assert row.columns == {
-        "support": "hand", "device": "mobile", "session": "01", "sample_device": "mobile",
-        "sample": "video", "light": "controlled", "pai_type": "replay",
+        "support": "hand", "instrument": "mobile", "session": "01", "sample_device": "mobile",
+        "sample": "video", "light": "controlled",
     }  # fmt: skip
 
 

@@ -22,20 +22,21 @@ def test_divides_by_subject(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "species", "pai_type"),
+    ("name", "species", "instrument"),
     [
         ("G_NT_5s_g_E_2_1", None, None),
-        ("Ps_T_HS_wg_E_2_1", "print_still", "print"),
-        ("Vm_T_ZTE_g_E_2_10", "video_mac", "replay"),
-        ("Ml_NT_IP_wg_E_2_113", "mask_lower", "mask"),
+        ("Ps_T_HS_wg_E_2_1", "print", "print_still"),
+        ("Vm_T_ZTE_g_E_2_10", "replay", "video_mac"),
+        ("Ml_NT_IP_wg_E_2_113", "paper_mask", "mask_lower"),
     ],
 )
 def test_a_name_is_a_species(
-    tmp_path: Path, name: str, species: str | None, pai_type: str | None
+    tmp_path: Path, name: str, species: str | None, instrument: str | None
 ) -> None:
     plant(tmp_path, [f"2/{name}.MP4"])
     (row,) = rose_youtu().read(tmp_path).presentations
-    assert (row.subject, row.pai_species, row.columns.get("pai_type")) == ("2", species, pai_type)
+    assert (row.subject, row.pai_species) == ("2", species)
+    assert row.columns.get("instrument") == instrument
     assert row.columns["glasses"] == ("yes" if "_g_" in name else "no")
     assert row.columns["talking"] == ("no" if "_NT_" in name else "yes")
 

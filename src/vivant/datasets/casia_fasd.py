@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vivant.datasets.dataset import DataSet, Protocol, Reading, Splits, by_split
-from vivant.datasets.folder import read_names, require_folders
+from vivant.datasets.dataset import DataSet, Protocol, Reading, Rule, Splits, by_split
+from vivant.datasets.walk import read_names, require_folders
 from vivant.errors import DataError
 from vivant.records import Label, Presentation, Split
 
@@ -14,27 +14,34 @@ __all__ = ["casia_fasd"]
 
 _NUM_SUBJECTS = {Split.TRAIN: 20, Split.TEST: 30}
 _NAME = re.compile(r"(train|test)_release/([1-9]\d?)/([1-8]|HR_[1-4])\.(?i:avi)")
-_SPECIES = (None, "warped_photo", "cut_photo", "video")
+_INSTRUMENTS = (None, "warped_photo", "cut_photo", "video")
 # Videos 1 3 5 7 are of normal quality, 2 4 6 8 of low, HR_1 to HR_4 of high, each in this order.
 _VIDEOS = {
-    **{str(2 * at + 1): ("normal", species) for at, species in enumerate(_SPECIES)},
-    **{str(2 * at + 2): ("low", species) for at, species in enumerate(_SPECIES)},
-    **{f"HR_{at + 1}": ("high", species) for at, species in enumerate(_SPECIES)},
+    **{str(2 * at + 1): ("normal", kind) for at, kind in enumerate(_INSTRUMENTS)},
+    **{str(2 * at + 2): ("low", kind) for at, kind in enumerate(_INSTRUMENTS)},
+    **{f"HR_{at + 1}": ("high", kind) for at, kind in enumerate(_INSTRUMENTS)},
 }
-_DEV = {f"train_{user}" for user in (17, 18, 19, 20)}
+# The field cross-validates on training in five folds and names no users: ours are by number.
+_FOLDS = {
+    fold: frozenset(f"train_{user}" for user in range(4 * fold - 3, 4 * fold + 1))
+    for fold in range(1, 6)
+}
 
 
 def casia_fasd() -> DataSet:
     """CASIA-FASD, in its owner's folders `train_release/<1..20>/` and `test_release/<1..30>/`.
 
     Both number their subjects from 1, and they are other people: `train_1`, `test_1`. PAI species:
-    `warped_photo`, `cut_photo`, `video`. Columns: quality (`low`, `normal`, `high`), video, the
-    name in the folder, such as `HR_4`, and pai_type (`print`, `replay`).
+    `print` with the instruments `warped_photo` and `cut_photo`, `replay` with `video`. Columns:
+    instrument, quality (`low`, `normal`, `high`) and video, the name in the folder, as `HR_4`.
 
     Protocols: `grandtest`, the two releases, without a dev side; `users_17_20`, in which those four
-    users of the training release are the dev side (Gradiant's choice).
+    users of the training release are the dev side (Gradiant's choice); `fold_1` to `fold_5`, in
+    which users 1-4, 5-8, 9-12, 13-16 or 17-20 are. Test is always the whole test release.
     """
     test = (90, 270)
+    with_dev = {Split.TRAIN: (48, 144), Split.DEV: (12, 36), Split.TEST: test}
+    folds = {f"fold_{number}": Protocol(_with_dev(_FOLDS[number]), with_dev) for number in _FOLDS}
     return DataSet(
         "casia_fasd",
         _read,
@@ -42,17 +49,19 @@ def casia_fasd() -> DataSet:
             "grandtest": Protocol(
                 by_split, {Split.TRAIN: (60, 180), Split.DEV: (0, 0), Split.TEST: test}
             ),
-            "users_17_20": Protocol(
-                _users_17_20, {Split.TRAIN: (48, 144), Split.DEV: (12, 36), Split.TEST: test}
-            ),
+            "users_17_20": Protocol(_with_dev(_FOLDS[5]), with_dev),
+            **folds,
         },
     )
 
 
-def _users_17_20(presentations: Sequence[Presentation]) -> Splits:
-    return by_split(
-        [replace(row, split=Split.DEV) if row.subject in _DEV else row for row in presentations]
-    )
+def _with_dev(users: frozenset[str]) -> Rule:
+    def divide(presentations: Sequence[Presentation]) -> Splits:
+        return by_split(
+            [replace(r, split=Split.DEV) if r.subject in users else r for r in presentations]
+        )
+
+    return divide
 
 
 def _read(root: Path) -> Reading:
@@ -72,9 +81,11 @@ def _parse(path: str) -> Presentation:
     split = Split(release)
     if int(subject) > _NUM_SUBJECTS[split]:
         raise DataError(f"expected subjects 1 to {_NUM_SUBJECTS[split]}, got {subject}")
-    quality, species = _VIDEOS[video]
-    label = Label.BONA_FIDE if species is None else Label.ATTACK
+    quality, instrument = _VIDEOS[video]
+    label = Label.BONA_FIDE if instrument is None else Label.ATTACK
     columns = {"quality": quality, "video": video}
-    if species:
-        columns["pai_type"] = "replay" if species == "video" else "print"
+    species = None
+    if instrument:
+        columns["instrument"] = instrument
+        species = "replay" if instrument == "video" else "print"
     return Presentation(path, label, species, f"{release}_{subject}", split, columns)

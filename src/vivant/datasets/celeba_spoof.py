@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from vivant.datasets.dataset import DataSet, Problem, Protocol, Reading, by_split
-from vivant.datasets.folder import list_files, require_folders
+from vivant.datasets.walk import list_files, require_folders
 from vivant.errors import DataError
 from vivant.records import Label, Presentation, Split
 
@@ -23,27 +23,28 @@ _NAME = re.compile(
 _NUM_ATTRIBUTES = 44
 _SPECIES_AT, _LIGHT_AT, _ENVIRONMENT_AT, _LABEL_AT = 40, 41, 42, 43
 _SPECIES = {
-    1: ("photo", "print"),
-    2: ("poster", "print"),
-    3: ("a4", "print"),
-    4: ("face_mask", "mask"),
-    5: ("upper_body_mask", "mask"),
-    6: ("region_mask", "mask"),
-    7: ("pc", "replay"),
-    8: ("pad", "replay"),
-    9: ("phone", "replay"),
-    10: ("3d_mask", "mask"),
+    1: ("print", "photo"),
+    2: ("print", "poster"),
+    3: ("print", "a4"),
+    4: ("paper_mask", "face_mask"),
+    5: ("paper_mask", "upper_body_mask"),
+    6: ("paper_mask", "region_mask"),
+    7: ("replay", "pc"),
+    8: ("replay", "pad"),
+    9: ("replay", "phone"),
+    10: ("3d_mask", "3d_mask"),
 }
-"""PAI species and its type by the lists' code; 0 is bona fide."""
+"""PAI species and instrument by the lists' code; 0 is bona fide."""
 
 
 def celeba_spoof() -> DataSet:
     """CelebA-Spoof: `Data/` and its lists `metas/intra_test/{train,test}_label.json`.
 
     A presentation is one picture, marked by the column `still` = `yes`: a clip of it is the same
-    picture N times. PAI species by the 41st attribute: `photo`, `poster`, `a4`, `face_mask`,
-    `upper_body_mask`, `region_mask`, `pc`, `pad`, `phone`, `3d_mask`. Further columns: pai_type
-    (`print`, `mask`, `replay`), light and environment, the codes of the lists.
+    picture N times. PAI species and instruments by the 41st attribute: `print` with `photo`,
+    `poster`, `a4`; `paper_mask` with `face_mask`, `upper_body_mask`, `region_mask`; `replay` with
+    `pc`, `pad`, `phone`; `3d_mask`. Further columns: instrument; light and environment, the codes
+    of the lists.
 
     Pictures that a list names and `Data/` lacks are problems each; those that no list names are one
     problem a side, for this protocol does not use all.
@@ -127,9 +128,9 @@ def _parse(path: str, attributes: object, split: Split) -> Presentation:
         "light": str(attributes[_LIGHT_AT]),
         "environment": str(attributes[_ENVIRONMENT_AT]),
     }
-    species, pai_type = _SPECIES.get(code, (None, None))
-    if pai_type:
-        columns["pai_type"] = pai_type
+    species, instrument = _SPECIES.get(code, (None, None))
+    if instrument:
+        columns["instrument"] = instrument
     return Presentation(path, Label(label), species, match["subject"], split, columns)
 
 

@@ -1,7 +1,12 @@
-"""What a data set is: a reader of its names, and its protocols as rules."""
+"""What a data set is: a reader of its names, and its protocols as rules.
+
+All readers name PAI species alike: `pai_species` is the type of the instrument (`print`, `replay`,
+`paper_mask`, `3d_mask`), and the column `instrument` the finer kind that the data set's owner tells
+apart. `vivant.datasets.species` says why, and goes from the one to the other.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vivant.errors import DataError, UnknownNameError
@@ -43,6 +48,12 @@ class Protocol:
     """How many presentations each side has when all are there; None where nobody knows."""
     shares_subjects: bool = False
     """The owner's own division has subjects on two sides: then only files must be apart."""
+    from_lists: bool = False
+    """The rule is what the owner's lists in the folder say, not this package's own."""
+
+
+def _no_lists(root: Path) -> Mapping[str, Protocol]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,15 @@ class DataSet:
     """Reads a folder. Raises DataError where it is not the data set's at all."""
     protocols: Mapping[str, Protocol] = field(default_factory=dict)
     """By name, such as `1`, `3_2`, `grandtest`."""
+    listed: Callable[[Path], Mapping[str, Protocol]] = _no_lists
+    """The protocols that the owner's lists in a folder define; none where it has no such lists."""
+
+    def at(self, root: Path) -> "DataSet":
+        """The data set as a folder has it: the owner's lists there take the place of the rules.
+
+        Reading the folder compares the two, and each difference is a problem.
+        """
+        return replace(self, protocols={**self.protocols, **self.listed(root)})
 
     def split(self, presentations: Sequence[Presentation], protocol: str) -> Splits:
         """Divide presentations by a protocol.

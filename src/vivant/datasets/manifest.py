@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 from vivant.datasets.dataset import DataSet, Problem, Protocol, Reading, by_split
-from vivant.datasets.folder import folders_of
+from vivant.datasets.walk import folders_of
 from vivant.errors import DataError
 from vivant.records import Label, Presentation, Split
 
@@ -16,6 +16,7 @@ __all__ = ["manifest"]
 _CSV = "manifest.csv"
 _PARQUET = "manifest.parquet"
 _REQUIRED = ("path", "label", "pai")
+_RESERVED = {"frames", "num_pictures", "dataset"}  # Columns by which readers tell of themselves.
 _LABELS = {"bona_fide": Label.BONA_FIDE, "attack": Label.ATTACK}
 
 
@@ -29,6 +30,7 @@ def manifest() -> DataSet:
     | `pai` | the PAI species of an attack; empty for bona fide |
     | `subject` | optional: who is seen; empty where unknown |
     | `split` | optional: `train`, `dev`, `test` or empty |
+    | `instrument` | optional: the finer kind of the pai, such as which printer |
     | `fold` and any other | optional: kept in `columns`, for breakdowns |
 
     CSV is UTF-8, separated by commas, with these names in its first row. Spaces around a value and
@@ -48,6 +50,9 @@ def _read(root: Path) -> Reading:
         raise DataError(f"expected {_CSV} or {_PARQUET} in {root}, one of them, found {found}")
     name = tables[0]
     header, rows, problems = (_read_csv if name == _CSV else _read_parquet)(root / name)
+    if reserved := sorted(_RESERVED & set(header)):
+        what = f"the columns {', '.join(reserved)} mean something of their own here: rename them"
+        return Reading((), (Problem(name, what), *problems))
     missing = [each for each in _REQUIRED if each not in header]
     twice = sorted({each for each in header if header.count(each) > 1})
     if missing or twice or "" in header:

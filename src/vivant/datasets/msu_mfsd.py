@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vivant.datasets.dataset import DataSet, Problem, Protocol, Reading, by_split
-from vivant.datasets.folder import read_names, require_folders
+from vivant.datasets.walk import read_names, require_folders
 from vivant.errors import DataError
 from vivant.records import Label, Presentation, Split
 
@@ -15,20 +15,20 @@ __all__ = ["msu_mfsd"]
 _LISTS = {Split.TRAIN: "train_sub_list.txt", Split.TEST: "test_sub_list.txt"}
 _NAME = re.compile(
     r"(?:(?P<folder>scene\d{2})/)?(?:real/real|attack/attack)_(?P<client>client\d{3})_"
-    r"(?P<device>android|laptop)_SD_(?:(?P<species>ipad_video|iphone_video|printed_photo)_)?"
+    r"(?P<device>android|laptop)_SD_(?:(?P<instrument>ipad_video|iphone_video|printed_photo)_)?"
     r"(?P<scene>scene\d{2})\.(?i:mp4|mov)"
 )
 _ROTATED = {f"client{number:03}" for number in (3, 5, 6, 7, 8)}
-"""Whose bona fide clips of the phone lie on their side (bob: rotated_videos.txt)."""
+"""Whose bona fide clips of the phone are upside down (bob.db.msu_mfsd_mod: rotated_videos.txt)."""
 
 
 def msu_mfsd() -> DataSet:
     """MSU-MFSD, in its owner's folders `real/` and `attack/`, with its two lists of subjects.
 
-    The folders may lie below `scene01/`. PAI species, the set's own words: `printed_photo`,
-    `ipad_video`, `iphone_video`. Columns: device (`android`, `laptop`), scene, pai_type (`print`,
-    `replay`), and rotated, which is `yes` for the five clips that lie on their side and that
-    preparation has to turn.
+    The folders may lie below `scene01/`. PAI species: `print` with the instrument `printed_photo`,
+    `replay` with `ipad_video` and `iphone_video`. Columns: instrument, device (`android`,
+    `laptop`), scene, and rotation_deg, `180` for the five clips that are upside down and that
+    preparation has to turn, else `0`.
 
     Protocol `grandtest`: `train_sub_list.txt` and `test_sub_list.txt`; there is no dev side.
     """
@@ -88,21 +88,23 @@ def _read_lists(root: Path) -> tuple[Mapping[str, Split], list[Problem]]:
 
 def _parse(path: str) -> Presentation:
     match = _NAME.fullmatch(path)
-    if match is None or (match["species"] is None) != ("real/" in path):
+    if match is None or (match["instrument"] is None) != ("real/" in path):
         raise DataError(
             "expected real/real_client001_android_SD_scene01.mp4 or "
             "attack/attack_client001_laptop_SD_ipad_video_scene01.mov"
         )
     if match["folder"] not in (None, match["scene"]):
         raise DataError(f"expected the folder {match['scene']}, got {match['folder']}")
-    client, device, species = match["client"], match["device"], match["species"]
-    rotated = species is None and device == "android" and client in _ROTATED
-    label = Label.BONA_FIDE if species is None else Label.ATTACK
+    client, device, instrument = match["client"], match["device"], match["instrument"]
+    rotated = instrument is None and device == "android" and client in _ROTATED
+    label = Label.BONA_FIDE if instrument is None else Label.ATTACK
     columns = {
         "device": device,
         "scene": match["scene"],
-        "rotated": "yes" if rotated else "no",
+        "rotation_deg": "180" if rotated else "0",
     }
-    if species:
-        columns["pai_type"] = "print" if species == "printed_photo" else "replay"
+    species = None
+    if instrument:
+        columns["instrument"] = instrument
+        species = "print" if instrument == "printed_photo" else "replay"
     return Presentation(path, label, species, client, columns=columns)

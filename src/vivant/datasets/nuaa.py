@@ -2,11 +2,12 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from vivant.datasets.dataset import DataSet, Problem, Protocol, Reading, Splits, by_split
-from vivant.datasets.folder import list_files, require_folders
+from vivant.datasets.walk import list_files, require_folders
 from vivant.errors import DataError
 from vivant.records import Label, Presentation, Split
 
@@ -41,7 +42,8 @@ def nuaa() -> DataSet:
     is: `ClientRaw/0001/0001_00_00_01_[0-9]*.[jJ][pP]*[gG]`. Their order is that of their numbers.
 
     The PAI species is `print`. Further columns: num_pictures, glasses, position, session, as the
-    names have them. The lists `client_train_raw.txt` and so on are compared where they are there.
+    names have them. Where the owner's lists `client_train_raw.txt` and so on are there, `read`
+    compares them, and with `at` they replace the rules if all four are sound.
 
     Protocols: `official`, sessions 01 and 02 against 03, in which subjects are on both sides;
     `new_subjects`, the same without the test presentations of subjects who are in training. No dev
@@ -52,16 +54,16 @@ def nuaa() -> DataSet:
         _read,
         {
             "official": Protocol(by_split, shares_subjects=True),
-            "new_subjects": Protocol(_new_subjects),
+            "new_subjects": Protocol(lambda rows: _new_subjects(by_split(rows))),
         },
+        _listed,
     )
 
 
-def _new_subjects(presentations: Sequence[Presentation]) -> Splits:
-    known = {row.subject for row in presentations if row.split is Split.TRAIN}
-    return by_split(
-        [row for row in presentations if row.split is Split.TRAIN or row.subject not in known]
-    )
+def _new_subjects(splits: Splits) -> Splits:
+    known = {row.subject for row in splits[Split.TRAIN]}
+    test = tuple(row for row in splits[Split.TEST] if row.subject not in known)
+    return {**splits, Split.TEST: test}
 
 
 def _read(root: Path) -> Reading:
@@ -115,30 +117,73 @@ def _presentation(prefix: str, pictures: Sequence[tuple[int, str]]) -> Presentat
     )
 
 
+def _listed(root: Path) -> Mapping[str, Protocol]:
+    """The protocols by the owner's four lists, where all are there without a damaged line."""
+    lines, problems = _read_lists(root)
+    if problems or {line.name for line in lines} != set(_LISTS):
+        return {}
+    sides: dict[str, set[Split]] = defaultdict(set)
+    for line in lines:
+        sides[line.path.rpartition("_")[0]].add(line.split)
+
+    def divide(presentations: Sequence[Presentation]) -> Splits:
+        found: dict[Split, list[Presentation]] = {split: [] for split in Split}
+        for row in presentations:
+            for split in sides.get(row.path.rpartition("_")[0], ()):  # Two: check_apart refuses.
+                found[split].append(row)
+        return {split: tuple(rows) for split, rows in found.items()}
+
+    return {
+        "official": Protocol(divide, shares_subjects=True, from_lists=True),
+        "new_subjects": Protocol(lambda rows: _new_subjects(divide(rows)), from_lists=True),
+    }
+
+
 def _compare_lists(root: Path, files: set[str]) -> list[Problem]:
     """What the owner's lists, if they are there, say otherwise than the folders and the rule."""
+    lines, problems = _read_lists(root)
+    for line in lines:
+        side = _SPLITS[_parse(line.path)["session"]]
+        if line.path not in files:
+            message = f"is in {line.name}, line {line.number}, and it is missing"
+            problems.append(Problem(line.path, message))
+        elif side is not line.split:
+            message = f"line {line.number}: {line.path} is of a session that is for {side.value}"
+            problems.append(Problem(line.name, message))
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One picture in one of the owner's lists."""
+
+    name: str
+    number: int
+    path: str
+    split: Split
+
+
+def _read_lists(root: Path) -> tuple[list[_Line], list[Problem]]:
+    """The pictures that the lists in a folder name, and what cannot be read of them."""
+    lines: list[_Line] = []
     problems: list[Problem] = []
     for name, (folder, split) in _LISTS.items():
         try:
-            lines = (root / name).read_text("utf-8-sig").splitlines()
+            texts = (root / name).read_text("utf-8-sig").splitlines()
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
             problems.append(Problem(name, f"the list cannot be read: {error}"))
             continue
-        for number, line in enumerate(lines, 1):
+        for number, text in enumerate(texts, 1):
             # The lists were written on Windows: `0001\0001_00_00_01_0.jpg`.
-            path = f"{folder}/{line.strip()}".replace("\\", "/")
-            if not line.strip():
+            path = f"{folder}/{text.strip()}".replace("\\", "/")
+            if not text.strip():
                 continue
             try:
-                side = _SPLITS[_parse(path)["session"]]
+                _parse(path)
             except DataError as error:
                 problems.append(Problem(name, f"line {number}: {error}"))
-                continue
-            if path not in files:
-                problems.append(Problem(path, f"is in {name}, line {number}, and it is missing"))
-            elif side is not split:
-                message = f"line {number}: {path} is of a session that is for {side.value}"
-                problems.append(Problem(name, message))
-    return problems
+            else:
+                lines.append(_Line(name, number, path, split))
+    return lines, problems

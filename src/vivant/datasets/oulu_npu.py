@@ -1,8 +1,8 @@
 """OULU-NPU (Boulkenafet et al., FG 2017): 4,950 videos of 55 people from 6 phones, 4 protocols.
 
 `Train_files/ Dev_files/ Test_files/`, each with `<phone>_<session>_<user>_<file>.avi`. The
-protocols are rules on these four numbers; the owner's lists in `Protocols/` are not needed, and
-where they are present they are held against the rules.
+protocols are rules on these four numbers; the owner's lists in `Protocols/` are not needed. Where
+they are present they are used, and held against the rules.
 """
 
 import re
@@ -12,8 +12,8 @@ from itertools import product
 from pathlib import Path
 
 from vivant.datasets.dataset import DataSet, Problem, Protocol, Reading, Rule, Splits
-from vivant.datasets.folder import describe, folders_of, read_names, require_folders
 from vivant.datasets.lists import read_list, some_of
+from vivant.datasets.walk import describe, folders_of, read_names, require_folders
 from vivant.errors import DataError
 from vivant.records import Label, Presentation, Split
 
@@ -81,24 +81,22 @@ class Official:
     """All that these lists name."""
 
 
-def oulu_npu(lists: Path | None = None) -> DataSet:
+def oulu_npu() -> DataSet:
     """OULU-NPU, with the protocols `1`, `2`, `3_1` to `3_6`, `4_1` to `4_6`, and `all`.
 
     `all` takes every video, each on its own side: for training on the whole of OULU-NPU and
     testing elsewhere. PAI species are `print` and `replay`; the column `instrument` has the finer
     `print_1`, `print_2`, `replay_1`, `replay_2`. Other columns: `phone`, `session`, `file`.
 
-    Args:
-        lists: A folder with `Protocols/`: its lists replace the rules. By default the rules stand,
-            and `read` reports where lists beside the videos differ from them.
-
-    Raises:
-        DataError: `lists` is given and has no `Protocols`.
+    With `at`, the lists of a folder that has `Protocols/` replace the rules of their protocols;
+    `read` reports where they differ from them.
     """
     protocols = {name: Protocol(_by_rule(name), expected(name)) for name in _SIDES}
-    if lists is not None:
-        protocols |= official(lists).protocols
-    return DataSet("oulu_npu", read, protocols)
+    return DataSet("oulu_npu", read, protocols, _listed_protocols)
+
+
+def _listed_protocols(root: Path) -> Mapping[str, Protocol]:
+    return official(root).protocols if (root / "Protocols").is_dir() else {}
 
 
 def expected(protocol: str) -> dict[Split, tuple[int, int]]:
@@ -151,7 +149,7 @@ def official(root: Path) -> Official:
         ids = {split: _listed(root, file, split, problems) for split, file in files.items()}
         named.update(*ids.values())
         if all(ids.values()):
-            protocols[protocol] = Protocol(_by_list(ids), _counted(ids))
+            protocols[protocol] = Protocol(_by_list(ids), _counted(ids), from_lists=True)
             problems += _differences(protocol, ids)
         else:
             problems += [

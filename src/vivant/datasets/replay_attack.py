@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from vivant.datasets.dataset import DataSet, Protocol, Reading, by_split
-from vivant.datasets.folder import read_names, require_folders
+from vivant.datasets.walk import read_names, require_folders
 from vivant.errors import DataError
 from vivant.records import Label, Presentation, Split
 
@@ -17,7 +17,7 @@ _REAL = re.compile(
 )
 _ATTACK = re.compile(
     r"(?P<side>train|devel|test)/attack/(?P<support>fixed|hand)/attack_"
-    r"(?P<device>print|mobile|highdef)_(?P<client>client\d{3})_session(?P<session>\d{2})_"
+    r"(?P<instrument>print|mobile|highdef)_(?P<client>client\d{3})_session(?P<session>\d{2})_"
     r"(?P<sample_device>highdef|mobile)_(?P<sample>photo|video)_(?P<light>adverse|controlled)"
     r"\.(?i:mov)"
 )
@@ -26,11 +26,11 @@ _ATTACK = re.compile(
 def replay_attack() -> DataSet:
     """Replay-Attack, in its owner's folders `train/`, `devel/` and `test/`.
 
-    The PAI species is the attack's device, `print`, `mobile` or `highdef`: its owners' kinds of
-    attack, one way to make an instrument each. What the device shows (`photo` or `video`) is the
-    column `sample`. Further columns: device, sample_device (what took the sample), support (`fixed`
-    or `hand`), pai_type (`print` or `replay`), light, session; take for bona fide. `enroll/` is for
-    face recognition: left out.
+    PAI species: `print`, and `replay` with the instruments `mobile` and `highdef`, the devices that
+    show it: the owners' kinds of attack are the instruments. What is shown (`photo` or `video`) is
+    the column `sample`. Further columns: instrument, sample_device (what took the sample), support
+    (`fixed` or `hand`), light, session; take for bona fide. `enroll/` is for face recognition: left
+    out.
 
     Protocol `grandtest`: its folders. Results are HTER on test at the EER threshold of devel.
     """
@@ -54,8 +54,9 @@ def _parse(path: str) -> Presentation:
     columns = match.groupdict()
     side = _FOLDERS[columns.pop("side")]
     client = columns.pop("client")
-    device = columns.get("device")
-    label = Label.BONA_FIDE if device is None else Label.ATTACK
-    if device:
-        columns["pai_type"] = "print" if device == "print" else "replay"
-    return Presentation(path, label, device, client, side, columns)
+    instrument = columns.get("instrument")
+    label = Label.BONA_FIDE if instrument is None else Label.ATTACK
+    species = None
+    if instrument:
+        species = "print" if instrument == "print" else "replay"
+    return Presentation(path, label, species, client, side, columns)

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from vivant.datasets.dataset import DataSet, Problem, Protocol, Reading, Rule, Splits
-from vivant.datasets.folder import read_names, require_folders
 from vivant.datasets.lists import some_of
+from vivant.datasets.walk import read_names, require_folders
 from vivant.errors import DataError, UnknownNameError
 from vivant.records import Label, Presentation, Split
 

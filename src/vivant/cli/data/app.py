@@ -2,7 +2,7 @@
 
 import typer
 
-from vivant.cli.data import check, delete, info, listing, prepare, preview
+from vivant.cli.data import check, cross, delete, info, listing, prepare, preview
 
 __all__ = ["app"]
 
@@ -11,6 +11,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_datasets)
 app.command("check")(check.check)
+app.command("cross")(cross.cross)
 app.command("prepare")(prepare.prepare)
 app.command("info")(info.info)
 app.command("preview")(preview.preview)
