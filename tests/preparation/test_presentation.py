@@ -15,7 +15,7 @@ from vivant.errors import InputError
 from vivant.faces.detectors.blazeface import blazeface
 from vivant.faces.mesh import FaceMesh
 from vivant.faces.observer import Eyes, Observer
-from vivant.geometry.boxes import median_box
+from vivant.geometry.boxes import iou, median_box
 from vivant.geometry.crop import crop_box, cut
 from vivant.preparation.clips import ClipStore, decode
 from vivant.preparation.presentation import Preparer, preparer
@@ -151,6 +151,18 @@ def test_same_file_gives_the_same_bytes(found: PreparedPresentation, prepare: Pr
     again = prepare(BONA_FIDE)
     assert [frame.crop for frame in again.frames] == [frame.crop for frame in found.frames]
     assert again.sha256 == found.sha256
+
+
+def test_video_that_lies_upside_down_is_turned(
+    root: Path, prepare: Preparer, found: PreparedPresentation
+) -> None:
+    turned = [np.ascontiguousarray(frame[::-1, ::-1]) for frame in swaying(20)]
+    data = video(turned, 10, "libx264", options={"crf": "18"})
+    (root / "turned.mp4").write_bytes(data)
+    columns = {"rotation_deg": "180"}
+    row = prepare(Presentation("turned.mp4", Label.BONA_FIDE, None, columns=columns))
+    for mine, theirs in zip(row.frames, found.frames, strict=True):
+        assert iou(mine.face, theirs.face) > 0.95
 
 
 def test_video_without_a_face_is_prepared_and_has_no_frames(prepare: Preparer) -> None:

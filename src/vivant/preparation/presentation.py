@@ -42,7 +42,7 @@ def preparer(
     return Preparer(root, settings, maps)
 
 
-class _BadDepthMap(Exception):
+class _DepthMapError(Exception):
     """A depth map that is there and cannot be used."""
 
 
@@ -82,7 +82,7 @@ class Preparer:
             return self._prepare(result, self._open(paths) if is_clip else self._read(data))
         except MediaError as error:
             return replace(result, refusal=error.code.value, message=str(error))
-        except _BadDepthMap as error:
+        except _DepthMapError as error:
             return replace(result, refusal=BAD_DEPTH_MAP, message=str(error))
 
     def close(self) -> None:
@@ -113,7 +113,11 @@ class Preparer:
         observer = Observer(self._eyes, self._settings.quality_limits)
         kept: list[PreparedFrame] = []
         size, quarters = (0, 0), None
-        for position, frame in enumerate(media.frames):
+        quarter_turns = int(result.presentation.columns.get("rotation_deg", "0")) // 90
+        for position, taken in enumerate(media.frames):
+            # Some owners' videos lie otherwise than they are to be shown, and do not say so.
+            upright = np.ascontiguousarray(np.rot90(taken.pixels, -quarter_turns))
+            frame = replace(taken, pixels=upright)
             look = observer.look(frame)
             size = frame.pixels.shape[1::-1]
             if observer.face is None or look.quality is None:
@@ -169,7 +173,7 @@ class Preparer:
         try:
             found = self._maps.of(presentation.path, frame.time_s, width, height)
         except InputError as error:
-            raise _BadDepthMap(str(error)) from error
+            raise _DepthMapError(str(error)) from error
         if found is None:
             return None
         scale = found.shape[1] / width

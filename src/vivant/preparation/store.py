@@ -150,8 +150,9 @@ class Writer:
 
     def _unwritable(self, error: OSError) -> OutputError:
         free = shutil.disk_usage(self._folder).free
+        told = str(error).partition(", /")[0]  # Lance goes on with a place in its own source.
         return OutputError(
-            f"cannot write to {self._folder} ({free / 2**20:.0f} MiB are free): {error}. What was "
+            f"cannot write to {self._folder} ({free / 2**20:.0f} MiB are free): {told}. What was "
             "stored before is whole: make room and run the same command again"
         )
 

@@ -1,4 +1,9 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -6,6 +11,7 @@ from typer.testing import CliRunner
 
 from people import person_video
 from vivant.cli.app import app
+from vivant.preparation.info import fingerprint
 from vivant.preparation.store import Store
 
 
@@ -45,6 +51,51 @@ def test_frames_can_be_fewer(root: Path, tmp_path: Path) -> None:
     code, _ = run("prepare", "folder", root, "--out", out, "--workers", 1, "--frames", 5)
     assert code == 0
     assert Store(out).frames().count_rows() == 10
+
+
+@pytest.mark.slow
+def test_killed_with_all_that_it_started_it_goes_on(root: Path, tmp_path: Path) -> None:
+    """kill -9 of the command, of a worker, of a decoder: the same rows in the end."""
+    for number in range(10):
+        (root / f"bona_fide/{number}.mp4").write_bytes(person_video())
+    out = tmp_path / "store"
+    command = [sys.executable, "-m", "vivant", "data", "prepare", "folder", str(root)]
+    for seconds in (3.0, 4.0, 5.0):
+        process = subprocess.Popen([*command, "--out", str(out), "--workers", "2"])
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    process = subprocess.Popen([*command, "--out", str(out), "--workers", "2"])
+    deadline = time.monotonic() + 60
+    while not (below := children(process.pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(3)
+    for child in below[-1:]:  # A worker, or what one of them started.
+        os.kill(child, signal.SIGKILL)
+    assert process.wait(timeout=300) == 0
+    run("prepare", "folder", root, "--out", tmp_path / "undisturbed", "--workers", 1)
+    assert described(out) == described(tmp_path / "undisturbed")
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == process:
+            found.append(int(folder.name))
+    return found
+
+
+def described(folder: Path) -> tuple[str, int, int]:
+    store = Store(folder)
+    frames = store.frames()
+    crops = sum(len(each) for each in frames.to_table(columns=["crop"])["crop"].to_pylist())
+    return fingerprint(store), frames.count_rows(), crops
 
 
 @pytest.mark.parametrize("frames", ["none", "0", "-3", "1.5"])
