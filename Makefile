@@ -42,6 +42,7 @@ test-slow: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/check.py
+	$(BIN)/python benchmarks/preparation.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .

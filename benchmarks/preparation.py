@@ -7,7 +7,7 @@ Parts: decoding alone is PyAV in this process, every frame, RGB of those that ar
 Detector, mesh, depth and encoding are timed where `Preparer` calls them, in processor time of this
 process; what is left of its processor time is measuring the face, cutting, and taking frames out of
 the shared memory. Whole runs are of `prepare` into a new store, in wall time. Reading is one
-process and one thread, clips of 5 frames in random order. benchmarks/README.md keeps results.
+process, clips of 5 frames in random order. benchmarks/README.md keeps results.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -37,7 +38,7 @@ from vivant.records import Label, Presentation
 from vivant.video.frames import read_media
 
 NUM_FRAMES, RATE = 120, 30
-NUM_CLIPS = 1000
+NUM_CLIPS, NUM_DECODED = 1000, 320
 
 
 def make_videos(folder: Path, num_videos: int) -> list[Presentation]:
@@ -141,19 +142,26 @@ def reading(folder: Path, repeats: int) -> None:
     while len(windows) < NUM_CLIPS:
         windows += list(random_clips(clips, presentations, 0, len(windows)))
     windows = windows[:NUM_CLIPS]
-    raw_rates, rates, sides = [], [], []
+    raw_rates, sides = [], []
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    cut_clip = partial(decode, scale=1.3, side_px=224)
     for _ in range(repeats):
         started_s = time.perf_counter()
         batches = [clips.read(windows[at : at + 32]) for at in range(0, NUM_CLIPS, 32)]
         raw_rates.append(NUM_CLIPS / (time.perf_counter() - started_s))
         raw = [clip for batch in batches for clip in batch]
         sides = [square.side_px for clip in raw for square in clip.squares]
-        started_s = time.perf_counter()
-        for clip in clips.read(windows[:200]):
-            decode(clip, 1.3, 224)
-        rates.append(200 / (time.perf_counter() - started_s))
+        for num_threads, found in rates.items():
+            with ThreadPoolExecutor(num_threads) as threads:
+                started_s = time.perf_counter()
+                for at in range(0, NUM_DECODED, 32):
+                    batch = clips.read(windows[at : at + 32])
+                    assert len(list(threads.map(cut_clip, batch))) == len(batch)
+                found.append((at + len(batch)) / (time.perf_counter() - started_s))
     print(f"\nclips of 5 frames and depths out of a store, squares of {median(sides):.0f} pixels:")
-    print(f"  raw {median(raw_rates):,.0f} clips/s, decoded and cut {median(rates):,.0f} clips/s")
+    print(f"  raw {median(raw_rates):,.0f} clips/s")
+    for num_threads, found in rates.items():
+        print(f"  decoded and cut, {num_threads} threads: {median(found):,.0f} clips/s")
 
 
 def main() -> None:

@@ -76,6 +76,20 @@ def test_removed_presentations_leave_no_trace_on_the_disk(tmp_path: Path) -> Non
     assert b"videos/ana.mp4" not in left
 
 
+def test_full_files_are_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vivant.preparation.store._ROWS_PER_FILE", 20)
+    store = new_store(tmp_path / "store")
+    files: list[set[str]] = []
+    for name in "abcdefg":  # Seven frames each: three fill a file.
+        with store.writing() as writer:
+            writer.append([prepared(presentation(name))])
+            writer.tidy()
+        files.append({path.name for path in (store.folder / "frames.lance/data").iterdir()})
+    assert [len(each) for each in files] == [1, 1, 1, 2, 2, 2, 3]
+    assert files[2] < files[3]
+    assert files[2] < files[6]
+
+
 def test_store_of_other_settings_is_not_written_to(tmp_path: Path) -> None:
     new_store(tmp_path / "store")
     with pytest.raises(DataError, match=r"prepared otherwise \(max_frames: None there, 50 now\)"):

@@ -25,6 +25,7 @@ from vivant.preparation.schema import FRAMES, PRESENTATIONS, frame_rows, present
 __all__ = ["Store", "delete_store"]
 
 _LOCK = "lock"
+_ROWS_PER_FILE = 20_000  # About 700 MB: full files are not written again when a video is added.
 _PRIVATE = 0o700  # Faces are biometric data: for the user that made them and nobody else.
 
 
@@ -129,7 +130,9 @@ class Writer:
         for name in ("frames", "presentations"):
             table = self._open(name)
             try:
-                table.optimize.compact_files(materialize_deletions_threshold=0.0)
+                table.optimize.compact_files(
+                    target_rows_per_fragment=_ROWS_PER_FILE, materialize_deletions_threshold=0.0
+                )
                 table.cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
             except OSError as error:
                 raise self._unwritable(error) from error
