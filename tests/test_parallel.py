@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 from vivant.errors import InputError
 from vivant.parallel import Failure, in_processes
-from works import fatal, once, squares, wrong
+from works import fatal, once, squares, threads, wrong
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -36,6 +37,12 @@ def test_a_process_killed_once_costs_nothing(tmp_path: Path) -> None:
 def test_an_error_of_the_work_reaches_the_caller(num_workers: int) -> None:
     with pytest.raises(ValueError, match="cannot do"):
         list(in_processes(wrong, range(3), num_workers))
+
+
+def test_each_process_has_one_thread_for_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert dict(in_processes(threads, [0, 1], 2)) == {0: "1", 1: "1"}
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
 def test_things_are_taken_as_they_are_needed() -> None:

@@ -36,6 +36,10 @@ def once(marks: Path) -> Callable[[int], int]:
     return work
 
 
+def threads() -> Callable[[int], str | None]:
+    return lambda number: os.environ.get("OPENBLAS_NUM_THREADS")
+
+
 def wrong() -> Callable[[int], int]:
     def work(number: int) -> int:
         raise ValueError(f"cannot do {number}")

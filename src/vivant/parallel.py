@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ __all__ = ["Failure", "in_processes"]
 T = TypeVar("T")
 R = TypeVar("R")
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _AHEAD = 2  # Things handed out for each process: one in work, one ready.
 
 
@@ -85,9 +87,13 @@ def _until_broken(
     suspects: list[T],
 ) -> Iterator[tuple[T, R | Failure]]:
     """Results until all is done, or a process dies: then `suspects` has what was being done."""
-    pool = ProcessPoolExecutor(num_workers, multiprocessing.get_context("spawn"), _start)
     pending: dict[Future[Any], T] = {}
-    try:
+    context = multiprocessing.get_context("spawn")
+    with (
+        _one_thread_each(),
+        ProcessPoolExecutor(num_workers, context, _start) as pool,
+        _dropping_the_rest(pool),
+    ):
         while True:
             for item in islice(waiting, _AHEAD * num_workers - len(pending)):
                 try:
@@ -111,8 +117,30 @@ def _until_broken(
                     else:
                         suspects.append(item)
                 return
+
+
+@contextmanager
+def _dropping_the_rest(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """What nobody waits for any more is not begun."""
+    try:
+        yield
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that are started within use one thread each for products of matrices.
+
+    There are as many processes as cores; of small products, threads make ten times the work.
+    """
+    missing = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(missing, "1"))
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
 
 
 _work: Callable[[Any], Any] | None = None  # Of this process: a pool hands out no other state.

@@ -58,7 +58,7 @@ def test_subjects_of_the_two_releases_are_other_people(tmp_path: Path) -> None:
         ("1", "normal", None, None),
         ("2", "low", None, None),
         ("3", "normal", "print", "warped_photo"),
-        ("6", "low", "print", "cut_photo"),
+        ("6", "low", "cut_photo", "cut_photo"),
         ("8", "low", "replay", "video"),
         ("HR_1", "high", None, None),
         ("HR_4", "high", "replay", "video"),

@@ -115,5 +115,5 @@ def test_coarse_map_and_fine_map_have_one_scale(mesh: np.ndarray) -> None:
 
 def test_face_that_is_cut_off_keeps_its_scale(mesh: np.ndarray) -> None:
     whole = depth_map(mesh, 224)
-    moved = depth_map(mesh + [60, 0, 0], 224)
+    moved = depth_map(mesh + np.array([60, 0, 0]), 224)
     np.testing.assert_allclose(moved[60:180, 100:200], whole[60:180, 40:140], atol=1e-3)

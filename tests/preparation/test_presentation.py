@@ -165,6 +165,14 @@ def test_video_that_lies_upside_down_is_turned(
         assert iou(mine.face, theirs.face) > 0.95
 
 
+def test_isolation_changes_nothing_but_the_time(root: Path, found: PreparedPresentation) -> None:
+    trusting = Preparer(root, PreparationSettings(), isolated=False)
+    rows = [trusting(BONA_FIDE), trusting(Presentation("frames", Label.BONA_FIDE, None))]
+    trusting.close()
+    assert [frame.crop for frame in rows[0].frames] == [frame.crop for frame in found.frames]
+    assert len(rows[1].frames) == 5
+
+
 def test_video_without_a_face_is_prepared_and_has_no_frames(prepare: Preparer) -> None:
     row = prepare(Presentation("nobody.mp4", Label.BONA_FIDE, None))
     assert (row.refusal, row.frames) == (None, ())

@@ -15,6 +15,7 @@ __all__ = ["casia_fasd"]
 _NUM_SUBJECTS = {Split.TRAIN: 20, Split.TEST: 30}
 _NAME = re.compile(r"(train|test)_release/([1-9]\d?)/([1-8]|HR_[1-4])\.(?i:avi)")
 _INSTRUMENTS = (None, "warped_photo", "cut_photo", "video")
+_TYPES = {"warped_photo": "print", "cut_photo": "cut_photo", "video": "replay"}
 # Videos 1 3 5 7 are of normal quality, 2 4 6 8 of low, HR_1 to HR_4 of high, each in this order.
 _VIDEOS = {
     **{str(2 * at + 1): ("normal", kind) for at, kind in enumerate(_INSTRUMENTS)},
@@ -32,7 +33,7 @@ def casia_fasd() -> DataSet:
     """CASIA-FASD, in its owner's folders `train_release/<1..20>/` and `test_release/<1..30>/`.
 
     Both number their subjects from 1, and they are other people: `train_1`, `test_1`. PAI species:
-    `print` with the instruments `warped_photo` and `cut_photo`, `replay` with `video`. Columns:
+    `print` (instrument `warped_photo`), `cut_photo`, `replay` (instrument `video`). Columns:
     instrument, quality (`low`, `normal`, `high`) and video, the name in the folder, as `HR_4`.
 
     Protocols: `grandtest`, the two releases, without a dev side; `users_17_20`, in which those four
@@ -87,5 +88,5 @@ def _parse(path: str) -> Presentation:
     species = None
     if instrument:
         columns["instrument"] = instrument
-        species = "replay" if instrument == "video" else "print"
+        species = _TYPES[instrument]
     return Presentation(path, label, species, f"{release}_{subject}", split, columns)

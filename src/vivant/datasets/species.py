@@ -2,7 +2,8 @@
 
 APCER is that of the worst PAI species, so what counts as one species decides the result.
 
-- `type`: `print`, `replay`, `paper_mask`, `3d_mask`; every reader's `pai_species`. ISO/IEC 30107-3
+- `type`: `print`, `cut_photo` (a print with living eyes behind it), `replay`, `paper_mask`,
+  `3d_mask`; every reader's `pai_species`. ISO/IEC 30107-3
   calls a species what is made in one way. It is the level of the field's numbers: OULU-NPU's
   maximum is over print and replay.
 - `instrument`: each printer, screen or cut that the owner tells apart, such as `print_2`; the
@@ -19,7 +20,7 @@ from vivant.records import Presentation
 
 __all__: list[str] = []
 
-TYPES = frozenset({"print", "replay", "paper_mask", "3d_mask"})
+TYPES = frozenset({"print", "cut_photo", "replay", "paper_mask", "3d_mask"})
 """The types that the readers of published data sets know."""
 INSTRUMENT = "instrument"
 """The column of the finer level; bona fide has none."""

@@ -23,7 +23,7 @@ from vivant.preparation.record import BAD_DEPTH_MAP, PreparedFrame, PreparedPres
 from vivant.preparation.settings import PreparationSettings
 from vivant.preparation.square import Square, choose_quarters, place_square
 from vivant.records import Frame, Label, Presentation
-from vivant.video.frames import Media
+from vivant.video.frames import Media, read_media
 from vivant.video.isolation import DecoderPool
 from vivant.video.pictures import read_pictures
 from vivant.video.source import list_frames, read_file
@@ -35,11 +35,11 @@ _GROUP = 5  # Frames that are kept or left together where not all are: a clip.
 
 
 def preparer(
-    root: Path, settings: PreparationSettings, maps: Path | None = None
+    root: Path, settings: PreparationSettings, maps: Path | None = None, *, isolated: bool = True
 ) -> Callable[[Presentation], PreparedPresentation]:
     """What a process of `vivant.parallel` does: `Preparer`, with OpenCV on one thread."""
     cv2.setNumThreads(1)
-    return Preparer(root, settings, maps)
+    return Preparer(root, settings, maps, isolated=isolated)
 
 
 class _DepthMapError(Exception):
@@ -53,20 +53,29 @@ class Preparer:
         root: The data set's folder, to which paths are relative.
         settings: What is done.
         maps: A folder of depth maps to take instead of the mesh's: see `vivant.depth.maps`.
+        isolated: Whether files are decoded in processes of their own. Switch it off for files that
+            you made yourself: starting a process takes half a second, as long as a short video.
 
     Raises:
         InputError: the settings say that depth comes from maps, and no folder is given, or the
             other way about.
     """
 
-    def __init__(self, root: Path, settings: PreparationSettings, maps: Path | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        settings: PreparationSettings,
+        maps: Path | None = None,
+        *,
+        isolated: bool = True,
+    ) -> None:
         if settings.depth_maps != (maps is not None):
             raise InputError("expected a folder of depth maps where the settings say so, and only")
         self._root = root
         self._settings = settings
         self._maps = DepthMaps(maps) if maps is not None else None
         self._eyes = Eyes(blazeface(), FaceMesh())
-        self._pool = DecoderPool(settings.video_limits)
+        self._pool = DecoderPool(settings.video_limits) if isolated else None
 
     def __call__(self, presentation: Presentation) -> PreparedPresentation:
         """Prepare one; what cannot be read comes back with its refusal and no frames."""
@@ -87,7 +96,8 @@ class Preparer:
 
     def close(self) -> None:
         """End the process that waits for the next file."""
-        self._pool.close()
+        if self._pool is not None:
+            self._pool.close()
 
     def _files(self, presentation: Presentation) -> tuple[list[Path], bool]:
         """The files of a presentation, and whether they are the pictures of a clip."""
@@ -103,7 +113,10 @@ class Preparer:
         return [path], False
 
     def _read(self, data: bytes) -> Media:
-        return self._pool.read_media(data, self._settings.interval_s)
+        limits, interval_s = self._settings.video_limits, self._settings.interval_s
+        if self._pool is None:
+            return read_media(data, interval_s, limits)
+        return self._pool.read_media(data, interval_s)
 
     def _open(self, paths: Sequence[Path]) -> Media:
         rate, limits = self._settings.picture_rate, self._settings.video_limits

@@ -43,6 +43,13 @@ def prepare(
             "<path without ending>/<time in ms>.png, such as PRNet's."
         ),
     ] = None,
+    trusted: Annotated[
+        bool,
+        typer.Option(
+            "--trusted",
+            help="Decode without isolation: for files that you made yourself, and faster.",
+        ),
+    ] = False,
 ) -> None:
     """Find, follow and cut the face of every presentation, with its depth, into a store.
 
@@ -63,7 +70,7 @@ def prepare(
     reading = dataset.read(root)
     settings = PreparationSettings(max_frames=limit, depth_maps=depth_maps is not None)
     store = Store.create(out, current_manifest(dataset.name, settings))
-    work = partial(preparer, root, settings, depth_maps)
+    work = partial(preparer, root, settings, depth_maps, isolated=not trusted)
     num_workers = workers or len(os.sched_getaffinity(0))
     _watch(run(reading.presentations, store, work, num_workers), len(reading.presentations))
     rows = store.presentations(["path", "refusal", "message"])
