@@ -4,26 +4,26 @@
 
 The face is `skimage.data.astronaut()`, a picture by NASA in the public domain that ships with
 scikit-image. Moved in three dimensions it is `bona_fide.mp4`; printed on a sheet of paper it is
-`attack_print.mp4`; the moving clip shown on a tablet is `attack_replay.mp4`. The pixels are the
-same on every run; they show how the package answers and say nothing of how well it does.
+`attack_print.mp4`, with holes for the eyes `attack_cut_photo.mp4`; the moving clip on a tablet
+is `attack_replay.mp4`. The pixels are the same on every run; they show how the package answers and
+say nothing of how well it does.
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from skimage import data
 
-from vivant.attacks.camera import Camera, film, to_light
+from vivant.attacks.camera import Camera, Filming, to_light
 from vivant.attacks.motion import MovingHead
 from vivant.attacks.pose import Pose, add_poses, hand_held
-from vivant.attacks.species.flat_print import flat_print
-from vivant.attacks.species.flat_screen import flat_screen
+from vivant.attacks.recording import write_video
+from vivant.attacks.simulate import species_by_name
+from vivant.attacks.staging import Staging
 from vivant.faces.detectors.blazeface import blazeface
 from vivant.faces.mesh import FaceMesh, region_of_box
 
@@ -50,8 +50,14 @@ def head_and_shoulders() -> UInt8[np.ndarray, "height width 3"]:
 
 def move_head(
     picture: UInt8[np.ndarray, "height width 3"], generator: np.random.Generator
-) -> list[UInt8[np.ndarray, "frame_height frame_width 3"]]:
-    """The person looks to one side and to the other, nods a little, and blinks once."""
+) -> tuple[
+    list[UInt8[np.ndarray, "frame_height frame_width 3"]], Float[np.ndarray, "frames 468 2"]
+]:
+    """The person looks to one side and to the other, nods a little, and blinks once.
+
+    Returns:
+        The frames, and the face's mesh on each.
+    """
     found = blazeface().detect(picture)[0]
     mesh = FaceMesh().fit(picture, region_of_box(found.box, found.eyes))
     head = MovingHead(picture, mesh.points)
@@ -68,10 +74,11 @@ def move_head(
     extent = Pose(1.5, 1.2, 1.0, 3, 2.5, 1.012)
     path = add_poses(looking, hand_held(NUM_FRAMES, FRAME_RATE, extent, generator))
     lids = np.interp(np.arange(NUM_FRAMES), BLINK_AT + np.array([-4, -1, 1, 5]), [0, 1, 1, 0])
-    return [
+    frames = [
         np.ascontiguousarray(head.frame(pose, float(lid))[:HEIGHT, MARGIN : MARGIN + WIDTH])
         for pose, lid in zip(path, lids, strict=True)
     ]
+    return frames, np.stack([head.move(mesh.points, pose) for pose in path]) - [MARGIN, 0]
 
 
 def room(generator: np.random.Generator) -> UInt8[np.ndarray, "height width 3"]:
@@ -91,41 +98,30 @@ def room(generator: np.random.Generator) -> UInt8[np.ndarray, "height width 3"]:
     return np.asarray(np.clip(soft, 0, 255), np.uint8)
 
 
-def write(path: Path, frames: Iterable[UInt8[np.ndarray, "height width 3"]]) -> None:
-    """Encode as H.264."""
-    count = 0
-    with av.open(path, "w") as target:
-        stream = target.add_stream(
-            "libx264", rate=Fraction(FRAME_RATE), options={"crf": "18", "preset": "medium"}
-        )
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.codec_context.thread_count = 1
-        for pixels in frames:
-            target.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-            count += 1
-        target.mux(stream.encode(None))
-    print(f"{path}: {count} frames of {WIDTH}x{HEIGHT}, {path.stat().st_size / 1024:.0f} KiB")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the three clips."""
+    """Write the clips."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("out_dir", type=Path, help="folder for the clips; it is made if missing")
     out_dir: Path = parser.parse_args(arguments).out_dir
     out_dir.mkdir(parents=True, exist_ok=True)
     camera = Camera()
     picture = head_and_shoulders()
-    moving = move_head(picture, np.random.default_rng(SEED))
+    moving, meshes = move_head(picture, np.random.default_rng(SEED))
     generator = np.random.default_rng(SEED + 1)
-    filmed = [film(to_light(frame), camera, generator) for frame in moving]
-    write(out_dir / "bona_fide.mp4", filmed)
+    filming = Filming(camera, generator)
+    filmed = [filming.film(to_light(frame)) for frame in moving]
+    write_video(out_dir / "bona_fide.mp4", filmed, FRAME_RATE, camera.crf)
     scene = room(generator)
-    extent = Pose(7, 5, 2.5, 14, 6, 1.03)
     shown = [np.ascontiguousarray(frame[PORTRAIT]) for frame in filmed]
-    path = hand_held(NUM_FRAMES, FRAME_RATE, extent, generator)
-    write(out_dir / "attack_print.mp4", flat_print(shown[:1], scene, path, camera, generator))
-    path = hand_held(NUM_FRAMES, FRAME_RATE, extent, generator)
-    write(out_dir / "attack_replay.mp4", flat_screen(shown, scene, path, camera, generator))
+    meshes -= [PORTRAIT[1].start, PORTRAIT[0].start]
+    for name, each in species_by_name().items():
+        path = hand_held(NUM_FRAMES, FRAME_RATE, Pose(7, 5, 2.5, 14, 6, 1.03), generator)
+        count = NUM_FRAMES if each.moves else 1
+        staging = Staging(shown[:count], meshes[:count], [scene], path)
+        frames = each.film(staging, Filming(camera, generator), each.look(), generator)
+        write_video(out_dir / f"attack_{name}.mp4", frames, FRAME_RATE, camera.crf)
+    for clip in sorted(out_dir.glob("*.mp4")):
+        print(f"{clip}: {NUM_FRAMES} frames of {WIDTH}x{HEIGHT}, {clip.stat().st_size // 1024} KiB")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from attacks.tracking import follow, off_plane_px
-from vivant.attacks.motion import MovingHead
+from vivant.attacks.motion import MovingHead, Turning
 from vivant.attacks.pose import Pose
 from vivant.errors import InputError
 
@@ -110,3 +110,24 @@ def test_what_a_picture_cannot_show_is_refused(head, portrait):
         head.frame(Pose(), eyelids=1.5)
     with pytest.raises(InputError, match="outside the picture"):
         MovingHead(portrait.pixels, portrait.points + 400)
+
+
+def test_what_else_moves_is_added_to_the_turning(portrait):
+    height, width, _ = portrait.pixels.shape
+    turning = Turning(portrait.points, np.ones((height, width), np.float32))
+    half = np.zeros((height // 2, width // 2, 2), np.float32)
+    still = turning.sources(Pose())
+    np.testing.assert_allclose(still[0][10], np.arange(width), atol=1e-4)
+    np.testing.assert_allclose(still[1][:, 10], np.arange(height), atol=1e-4)
+    half[..., 0] = 3.0  # All goes three pixels to the right: it comes from the left.
+    columns, rows = turning.sources(Pose(), half)
+    np.testing.assert_allclose(columns, still[0] - 3, atol=1e-4)
+    np.testing.assert_allclose(rows, still[1], atol=1e-4)
+
+
+def test_coarse_values_are_means_of_four_pixels(portrait):
+    height, width, _ = portrait.pixels.shape
+    turning = Turning(portrait.points, np.ones((height, width), np.float32))
+    values = np.random.default_rng(0).uniform(size=(height, width)).astype(np.float32)
+    expected = values.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(turning.coarse(values), expected, atol=1e-6)

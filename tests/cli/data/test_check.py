@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from datasets import oulu_tree, siw_tree, trees
 from media import clip
 from vivant.cli.app import app
 
@@ -109,3 +110,67 @@ def test_protocol_and_split_exclude_each_other(root: Path) -> None:
     )
     assert answer.exit_code == 2
     assert "say --protocol or --split" in answer.stderr
+
+
+def test_decoding_finds_what_the_first_bytes_do_not(root: Path) -> None:
+    half = root / "attack" / "print" / "c.mp4"
+    half.write_bytes(half.read_bytes()[:600])
+    code, found = data("check", "folder", root)
+    assert (code, found["unreadable"]) == (0, [])
+    code, found = data("check", "folder", root, "--decode")
+    assert code == 1
+    assert [line["path"] for line in found["unreadable"]] == ["attack/print/c.mp4"]
+
+
+def test_missing_pictures_of_a_clip_are_a_problem(root: Path) -> None:
+    folder = root / "bona_fide" / "pictures"
+    folder.mkdir()
+    for number in (1, 2, 3, 7):
+        (folder / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    code, found = data("check", "folder", root)
+    assert code == 1
+    assert [line["path"] for line in found["problems"]] == ["bona_fide/pictures"]
+    assert "3 is followed by 7" in found["problems"][0]["message"]
+
+
+def test_the_owners_lists_divide_where_they_are_there(tmp_path: Path) -> None:
+    ids = [name for side in oulu_tree.FOLDERS for name in oulu_tree.chosen("4_1", side)]
+    files = [path for path in oulu_tree.paths() if Path(path).stem in set(ids)]
+    oulu_tree.grow(tmp_path, files)
+    for path in files:
+        (tmp_path / path).write_bytes(b"RIFF\0\0\0\0AVI ")
+    code, found = data("check", "oulu_npu", tmp_path, "--protocol", "4_1")
+    assert (code, found["by"]) == (0, "rules")
+    oulu_tree.write_lists(tmp_path, ["4_1"])
+    code, found = data("check", "oulu_npu", tmp_path, "--protocol", "4_1")
+    assert (code, found["by"]) == (0, "lists")
+    listed = tmp_path / oulu_tree.list_path("4_1", "Train")
+    lines = listed.read_text("utf-8-sig").split()
+    listed.write_text("\n".join(line for line in lines if not line.endswith("2_1_01_1")))
+    code, found = data("check", "oulu_npu", tmp_path, "--protocol", "4_1")
+    assert (code, found["by"]) == (1, "lists")
+    assert found["splits"]["train"]["bona_fide"] == 199
+    assert "lacks 1 ids that the rule" in found["problems"][0]["message"]
+
+
+def test_a_set_whose_protocol_shares_subjects_is_counted_by_folders(tmp_path: Path) -> None:
+    trees.nuaa_tree(tmp_path)
+    for path in tmp_path.rglob("*.jpg"):
+        path.write_bytes(b"\xff\xd8\xff\xe0")
+    code, found = data("check", "nuaa", tmp_path)
+    assert (code, found["presentations"]) == (0, 108)
+
+
+def test_the_dev_side_of_siw_can_be_chosen(tmp_path: Path) -> None:
+    siw_tree.grow(tmp_path)
+    numbers = {
+        dev: data("check", "siw", tmp_path, "--protocol", "1", "--siw-dev", dev)[1]["splits"]
+        for dev in ("bob", "gradiant", "none")
+    }
+    subjects = {dev: splits["dev"]["subjects"] for dev, splits in numbers.items()}
+    assert subjects == {"bob": 2, "gradiant": 2, "none": 0}
+    answer = CliRunner().invoke(
+        app, ["data", "check", "oulu_npu", str(tmp_path), "--siw-dev", "none"]
+    )
+    assert answer.exit_code == 2
+    assert "--siw-dev is for siw" in answer.stderr

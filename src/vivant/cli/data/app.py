@@ -2,7 +2,17 @@
 
 import typer
 
-from vivant.cli.data import check, cross, delete, info, listing, prepare, preview
+from vivant.cli.data import (
+    check,
+    cross,
+    delete,
+    info,
+    listing,
+    prepare,
+    preview,
+    simulate,
+    synthetic,
+)
 
 __all__ = ["app"]
 
@@ -11,6 +21,8 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_datasets)
 app.command("check")(check.check)
+app.command("simulate")(simulate.simulate)
+app.command("synthetic")(synthetic.synthetic)
 app.command("cross")(cross.cross)
 app.command("prepare")(prepare.prepare)
 app.command("info")(info.info)
