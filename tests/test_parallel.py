@@ -10,7 +10,7 @@ import pytest
 
 from vivant.errors import InputError
 from vivant.parallel import Failure, in_processes
-from works import fatal, once, squares, threads, wrong
+from works import fatal, once, sleepy, squares, threads, wrong
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -72,6 +72,14 @@ def test_work_in_this_process_is_closed() -> None:
     work = Work()
     assert dict(in_processes(lambda: work, [1, 2], 1)) == {1: 1, 2: 2}
     assert work.is_closed
+
+
+def test_nobody_waits_for_what_nobody_wants() -> None:
+    results = in_processes(sleepy, [0, 2, 2, 2, 2], 2)
+    assert next(results) == (0, 0)
+    started_s = time.monotonic()
+    results.close()
+    assert time.monotonic() - started_s < 10
 
 
 def test_no_workers_is_an_error() -> None:

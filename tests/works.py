@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def once(marks: Path) -> Callable[[int], int]:
 
 def threads() -> Callable[[int], str | None]:
     return lambda number: os.environ.get("OPENBLAS_NUM_THREADS")
+
+
+def sleepy() -> Callable[[int], int]:
+    def work(number: int) -> int:
+        time.sleep(10 * number)
+        return number
+
+    return work
 
 
 def wrong() -> Callable[[int], int]:

@@ -92,7 +92,7 @@ def _until_broken(
     with (
         _one_thread_each(),
         ProcessPoolExecutor(num_workers, context, _start) as pool,
-        _dropping_the_rest(pool),
+        _ended_at_once(pool),
     ):
         while True:
             for item in islice(waiting, _AHEAD * num_workers - len(pending)):
@@ -120,12 +120,16 @@ def _until_broken(
 
 
 @contextmanager
-def _dropping_the_rest(pool: ProcessPoolExecutor) -> Iterator[None]:
-    """What nobody waits for any more is not begun."""
+def _ended_at_once(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Where nobody waits for the results any more, the processes are not waited for either."""
+    others = set(multiprocessing.active_children())
     try:
         yield
-    finally:
-        pool.shutdown(cancel_futures=True)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
 
 
 @contextmanager

@@ -89,6 +89,31 @@ def test_attack_has_a_depth_of_zeros_and_unknown_depth_has_none(tmp_path: Path) 
     assert not found.depth.any()
 
 
+def test_no_clip_spans_a_moment_without_a_face(tmp_path: Path) -> None:
+    frames = [frame(i) for i in (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11)]  # Not seen on look 6.
+    store = clips(tmp_path, [prepared(presentation("a"), frames, num_looks=12)])
+    # By their rows: looks 0 to 4, 1 to 5, 7 to 11.
+    assert store.windows(A) == ((0, 1, 2, 3, 4), (1, 2, 3, 4, 5), (6, 7, 8, 9, 10))
+
+
+def test_face_that_comes_late_has_its_clips(tmp_path: Path) -> None:
+    frames = [frame(i) for i in range(20, 26)]
+    store = clips(tmp_path, [prepared(presentation("a"), frames, num_looks=26)])
+    assert store.windows(A) == ((0, 1, 2, 3, 4), (1, 2, 3, 4, 5))
+
+
+def test_refused_and_short_ones_are_passed_over_wherever_one_goes_on(tmp_path: Path) -> None:
+    rows = [prepared(row) for row in presentations(6)]
+    rows[1] = prepared(presentations(6)[1], [], refusal="TOO_LONG")
+    rows[4] = prepared(presentations(6)[4], [frame(0)])
+    store = clips(tmp_path, rows)
+    everything = presentations(6)
+    whole = list(random_clips(store, everything, 0, 0))
+    assert len(whole) == 4
+    for start in range(5):
+        assert list(random_clips(store, everything, 0, 0, start)) == whole[start:]
+
+
 def test_many_clips_are_read_at_once_and_in_the_order_asked_for(tmp_path: Path) -> None:
     store = clips(tmp_path, [prepared(row) for row in presentations(4)])
     wanted = [store.windows(row.path)[k] for row in store.presentations[::-1] for k in (2, 0)]

@@ -31,7 +31,8 @@ def test_everything_is_counted(tmp_path: Path) -> None:
 
 
 def test_attacks_lack_no_depth(tmp_path: Path) -> None:
-    assert describe(filled(tmp_path / "store", rows()))["without_depth"] == 1
+    found = describe(filled(tmp_path / "store", rows()))
+    assert (found["without_depth"], found["frames_with_depth"]) == (1, 2)
 
 
 def test_fingerprint_does_not_depend_on_the_order(tmp_path: Path) -> None:

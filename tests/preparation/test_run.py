@@ -3,16 +3,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from prepared import made_up_work, new_store, prepared, presentation, presentations
+from vivant.errors import DataError
 from vivant.parallel import Failure
 from vivant.preparation.record import PreparedPresentation
 from vivant.preparation.run import Outcome, prepare
+from vivant.preparation.schema import to_presentation
 from vivant.preparation.store import Store
-from vivant.records import Label, Presentation
+from vivant.records import Label, Presentation, Split
 
 
 def content(store: Store) -> list[tuple[object, ...]]:
@@ -49,16 +53,69 @@ def test_second_run_does_only_what_is_missing(tmp_path: Path) -> None:
     store = new_store(tmp_path / "store")
     run([presentation("a"), presentation("bad")], store)
     outcomes = run([presentation("a"), presentation("bad"), presentation("c")], store)
-    assert [outcome.presentation.path for outcome in outcomes] == ["videos/c.mp4"]
-    assert outcomes[0].num_done == 3
+    paths = [outcome.presentation.path for outcome in outcomes]
+    assert paths == ["videos/bad.mp4", "videos/c.mp4"]  # Perhaps it was mended.
+    assert outcomes[1].num_done == 3
+    assert len(store.presentations()) == 3
+    assert store.frames().count_rows() == 14
 
 
-def test_refusals_that_say_nothing_of_the_media_are_tried_again(tmp_path: Path) -> None:
+def test_other_subject_or_column_is_taken_over_without_new_work(tmp_path: Path) -> None:
     store = new_store(tmp_path / "store")
-    for _ in range(2):
-        (outcome,) = run([presentation("slow")], store)
-        assert outcome.refusal == "TIMEOUT"
+    run([presentation("a"), presentation("b")], store)
+    renamed = presentation(
+        "a", subject="anna", split=Split.TEST, columns={"phone": "1", "light": "x"}
+    )
+    assert run([renamed, presentation("b")], store) == []
+    row = store.presentations()[0]
+    assert to_presentation(row) == renamed
+    assert (row["num_frames"], row["id"]) == (7, 0)
+    assert store.frames().count_rows() == 14
+
+
+def test_protocols_limit_on_frames_changes_nothing_in_the_store(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "store")
+    run([presentation("a")], store)
+    assert run([replace(presentation("a"), max_frames=60)], store) == []
+
+
+def test_old_rows_stay_until_new_ones_are_stored(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "store")
+    run([presentation("a")], store)
+
+    def engine(build: object, items: Iterable[Presentation], num_workers: int):  # type: ignore[no-untyped-def]
+        raise RuntimeError("out of luck")
+        yield
+
+    with pytest.raises(RuntimeError, match="out of luck"):
+        run([presentation("a", Label.ATTACK)], store, engine=engine)
+    assert [row["label"] for row in store.presentations()] == ["bona_fide"]
+    assert store.frames().count_rows() == 7
+
+
+def test_what_is_done_is_kept_when_something_fails(tmp_path: Path) -> None:
+    def engine(build: object, items: Iterable[Presentation], num_workers: int):  # type: ignore[no-untyped-def]
+        yield presentation("a"), prepared(presentation("a"))
+        raise RuntimeError("out of luck")
+
+    store = new_store(tmp_path / "store")
+    with pytest.raises(RuntimeError, match="out of luck"):
+        run([presentation("a"), presentation("b")], store, engine=engine)
     assert len(store.presentations()) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([presentation("a"), presentation("a")], "is there twice"),
+        ([presentation("\udce4")], "expected names in UTF-8"),
+    ],
+)
+def test_paths_that_cannot_be_rows_are_refused(
+    tmp_path: Path, rows: list[Presentation], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        run(rows, new_store(tmp_path / "store"))
 
 
 def test_changed_label_is_prepared_anew(tmp_path: Path) -> None:
@@ -116,7 +173,7 @@ from vivant.preparation.run import prepare
 if __name__ == "__main__":
     store = new_store(Path(sys.argv[1]))
     work = partial(made_up_work, 0.004)
-    for outcome in prepare(presentations(120), store, work, 1, commit_s=0.02):
+    for outcome in prepare(presentations(80), store, work, 1, commit_s=0.02):
         print(outcome.num_done, flush=True)
 """
 
@@ -144,5 +201,5 @@ def test_killed_again_and_again_it_ends_with_the_same_rows(tmp_path: Path) -> No
     assert code == 0
     assert num_kills >= 3
     undisturbed = new_store(tmp_path / "undisturbed")
-    run(presentations(120), undisturbed)
+    run(presentations(80), undisturbed)
     assert content(Store(tmp_path / "store")) == content(undisturbed)

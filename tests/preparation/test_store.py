@@ -8,7 +8,7 @@ import pytest
 from prepared import filled, new_store, prepared, presentation
 from vivant.errors import DataError, OutputError
 from vivant.preparation.manifest import current_manifest
-from vivant.preparation.schema import frame_rows
+from vivant.preparation.schema import frame_rows, presentation_rows
 from vivant.preparation.settings import PreparationSettings
 from vivant.preparation.store import Store, delete_store
 
@@ -136,6 +136,42 @@ def test_full_disk_ends_with_a_message_and_a_whole_store(tmp_path: Path) -> None
     with store.writing() as writer:
         writer.append([prepared(presentation("b"))])
     assert len(owners(store)) == 14
+
+
+@pytest.mark.parametrize("name", ["frames.lance", "presentations.lance"])
+def test_table_that_died_in_its_first_write_is_made_anew(tmp_path: Path, name: str) -> None:
+    store = new_store(tmp_path / "store")
+    (store.folder / name / "_transactions").mkdir(parents=True)
+    (store.folder / name / "_versions").mkdir()
+    with store.writing() as writer:
+        writer.append([prepared(presentation("a"))])
+    assert names(store) == ["videos/a.mp4"]
+
+
+def test_replacement_comes_before_what_it_replaces_goes(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation("a"))])
+    with store.writing() as writer:
+        writer.append([prepared(presentation("a"))])
+    assert [row["id"] for row in store.presentations()] == [1]
+    assert set(owners(store)) == {1}
+
+
+def test_killed_between_replacement_and_removal_the_newer_one_stays(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation("a"))])
+    for name, rows in (("frames", frame_rows), ("presentations", presentation_rows)):
+        newer = rows([prepared(presentation("a"))], 1)
+        lance.write_dataset(newer, str(store.folder / f"{name}.lance"), mode="append")
+    with store.writing():
+        pass
+    assert [row["id"] for row in store.presentations()] == [1]
+    assert set(owners(store)) == {1}
+
+
+def test_wider_rights_are_taken_back(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "store")
+    store.folder.chmod(0o755)
+    new_store(tmp_path / "store")
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
 
 
 def test_deleting_removes_the_folder(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class ClipStore:
         self._only_usable = only_usable
         self._frames = store.frames()
         self._index = FrameIndex.read(store)
-        self._rows = {row["path"]: row for row in store.presentations() if row["num_frames"]}
+        self._rows = {row["path"]: row for row in store.presentations()}
         self._presentations = {path: to_presentation(row) for path, row in self._rows.items()}
         places = self._index.places()
         self._places = {path: places.get(row["id"], ()) for path, row in self._rows.items()}
@@ -97,7 +97,9 @@ class ClipStore:
     @property
     def presentations(self) -> tuple[Presentation, ...]:
         """Those that have frames, by their paths: for a protocol's rule."""
-        return tuple(self._presentations.values())
+        return tuple(
+            row for path, row in self._presentations.items() if self._rows[path]["num_frames"]
+        )
 
     def windows(self, path: str, max_frames: int | None = None) -> tuple[Window, ...]:
         """The clips of a presentation; none where no N usable frames follow each other.
@@ -107,7 +109,7 @@ class ClipStore:
             max_frames: Only so many frames of the file are used, by the protocol.
 
         Raises:
-            UnknownNameError: the store has no frames of it.
+            UnknownNameError: the store does not know it.
         """
         key = (path, max_frames)
         if key not in self._windows:
@@ -142,8 +144,8 @@ class ClipStore:
 
     def _find_windows(self, path: str, max_frames: int | None) -> tuple[Window, ...]:
         if path not in self._rows:
-            raise UnknownNameError("presentation with frames", path, self._rows)
-        places = np.asarray(self._places[path])
+            raise UnknownNameError("presentation", path, self._rows)
+        places = np.asarray(self._places[path], np.int64)
         if max_frames is not None:
             places = places[self._index.number[places] < max_frames]
         usable = self._index.is_usable[places] | (not self._only_usable)
@@ -151,13 +153,23 @@ class ClipStore:
             return ()
         if self._rows[path]["is_still"]:
             return ((int(places[0]),) * self._num_frames,)
+        # All looks, as a session sees them: those without a face are in nobody's clip, and neither
+        # are two moments on both sides of one.
+        positions = self._index.position[places]
+        looks = np.arange(positions[-1] + 1)
+        known = np.concatenate([[-1], positions])  # Before the first look lies nothing.
+        times = np.concatenate([[-self._interval_s], self._index.time_s[places]])
+        at = np.full(len(looks), -1)
+        at[positions] = places
+        is_usable = np.zeros(len(looks), np.bool_)
+        is_usable[positions] = usable
         found = possible_windows(
-            self._index.time_s[places].tolist(),
-            usable.tolist(),
+            np.interp(looks, known, times).tolist(),
+            is_usable.tolist(),
             self._num_frames,
             self._interval_s,
         )
-        windows = [tuple(int(places[at]) for at in window.frames) for window in found]
+        windows = [tuple(int(at[look]) for look in window.frames) for window in found]
         return tuple(window for window in windows if self._holds(path, window))
 
     def _holds(self, path: str, window: Window) -> bool:
@@ -216,14 +228,17 @@ def random_clips(
         presentations: Of one side; those without a clip are passed over.
         seed: Of the whole training.
         epoch: Another order and other clips for each.
-        start: How many presentations to pass over: to go on where one stopped.
+        start: How many clips to pass over: to go on where one stopped.
     """
     order = np.random.default_rng((seed, epoch)).permutation(len(presentations))
-    for place in order[start:].tolist():
+    num_clips = 0
+    for place in order.tolist():
         windows = store.windows(presentations[place].path, presentations[place].max_frames)
         if windows:
-            pick = np.random.default_rng((seed, epoch, place)).integers(len(windows))
-            yield windows[pick]
+            num_clips += 1
+            if num_clips > start:
+                pick = np.random.default_rng((seed, epoch, place)).integers(len(windows))
+                yield windows[pick]
 
 
 def _decoded(encoded: bytes, mode: int, clip: RawClip) -> np.ndarray:

@@ -17,8 +17,9 @@ def describe(store: Store) -> dict[str, Any]:
 
     Returns:
         dataset, presentations, refusals (code: count), frames, usable_frames, faults (of frames),
-        clip_faults (of presentations), without_depth (bona fide frames), splits (side: label or
-        species: count), subjects, num_bytes, fingerprint, settings, models, programs.
+        clip_faults (of presentations), frames_with_depth, without_depth (bona fide frames), splits
+        (side: label or species: count), subjects, num_bytes, fingerprint, settings, models,
+        programs.
     """
     rows = store.presentations()
     ids = {row["id"] for row in rows}
@@ -44,6 +45,7 @@ def describe(store: Store) -> dict[str, Any]:
         "usable_frames": sum(not found for found in faults),
         "faults": _counted(code for found in faults for code in set(found)),
         "clip_faults": _counted(code for row in rows for code in row["faults"]),
+        "frames_with_depth": len(faults) - sum(lacking[number] for number in ids),
         "without_depth": sum(lacking[number] for number in bona_fide),
         "splits": {side: dict(sorted(kinds.items())) for side, kinds in sorted(splits.items())},
         "subjects": len({row["subject"] for row in rows if row["subject"] is not None}),

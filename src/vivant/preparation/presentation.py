@@ -19,14 +19,19 @@ from vivant.faces.detectors.blazeface import blazeface
 from vivant.faces.mesh import FaceMesh
 from vivant.faces.observer import Eyes, Observer
 from vivant.faces.track import Face
-from vivant.preparation.record import BAD_DEPTH_MAP, PreparedFrame, PreparedPresentation
+from vivant.preparation.record import (
+    BAD_DEPTH_MAP,
+    INTERNAL_ERROR,
+    PreparedFrame,
+    PreparedPresentation,
+)
 from vivant.preparation.settings import PreparationSettings
 from vivant.preparation.square import Square, choose_quarters, place_square
 from vivant.records import Frame, Label, Presentation
 from vivant.video.frames import Media, read_media
 from vivant.video.isolation import DecoderPool
 from vivant.video.pictures import read_pictures
-from vivant.video.source import list_frames, read_file
+from vivant.video.source import in_order, list_frames, read_file
 
 __all__ = ["Preparer", "preparer"]
 
@@ -93,6 +98,12 @@ class Preparer:
             return replace(result, refusal=error.code.value, message=str(error))
         except _DepthMapError as error:
             return replace(result, refusal=BAD_DEPTH_MAP, message=str(error))
+        except OSError as error:
+            message = f"not readable: {error.strerror or error}"
+            return replace(result, refusal=Refusal.NOT_A_FILE.value, message=message)
+        except Exception as error:  # One presentation must not end the other thousands.
+            message = f"{type(error).__name__}: {error}"
+            return replace(result, refusal=INTERNAL_ERROR, message=message)
 
     def close(self) -> None:
         """End the process that waits for the next file."""
@@ -103,7 +114,7 @@ class Preparer:
         """The files of a presentation, and whether they are the pictures of a clip."""
         pattern = presentation.columns.get("frames")
         if pattern is not None:  # Several clips of pictures share a folder.
-            found = sorted(self._root.glob(pattern), key=_in_order)
+            found = sorted(self._root.glob(pattern), key=in_order)
             if not found:
                 raise MediaError(Refusal.EMPTY_INPUT, f"expected pictures {pattern}, found none")
             return found, True
@@ -126,7 +137,7 @@ class Preparer:
         observer = Observer(self._eyes, self._settings.quality_limits)
         kept: list[PreparedFrame] = []
         size, quarters = (0, 0), None
-        quarter_turns = int(result.presentation.columns.get("rotation_deg", "0")) // 90
+        quarter_turns = _quarter_turns(result.presentation)
         for position, taken in enumerate(media.frames):
             # Some owners' videos lie otherwise than they are to be shown, and do not say so.
             upright = np.ascontiguousarray(np.rot90(taken.pixels, -quarter_turns))
@@ -194,6 +205,8 @@ class Preparer:
             round(edge * scale) for edge in (square.box.x, square.box.y, square.box.side_px)
         )
         piece = found[y0 : y0 + side_px, x0 : x0 + side_px].astype(np.float32) / 255
+        if not piece.any():
+            return None  # Its face is elsewhere: nothing is known of this one.
         resized = cv2.resize(piece, (side, side), interpolation=cv2.INTER_AREA)
         return _encode_depth(np.asarray(resized, np.float32))
 
@@ -219,7 +232,17 @@ def _fewer(frames: Sequence[PreparedFrame], limit: int | None) -> Sequence[Prepa
     return [frame for pick in picks for frame in whole[pick]]
 
 
-def _in_order(path: Path) -> tuple[int, str]:
-    """Pictures of one clip by the number that ends their names: 9 before 10."""
-    digits = path.stem.rpartition("_")[2]
-    return (int(digits) if digits.isdecimal() else -1, path.name)
+def _quarter_turns(presentation: Presentation) -> int:
+    """By how many quarters of a turn, clockwise, its frames are to be turned.
+
+    Raises:
+        MediaError: the column says something else.
+    """
+    told = presentation.columns.get("rotation_deg", "0")
+    turns = {"0": 0, "90": 1, "180": 2, "270": 3}
+    if told not in turns:
+        raise MediaError(
+            Refusal.UNSUPPORTED_FORMAT,
+            f"expected a column rotation_deg of 0, 90, 180 or 270, got {told!r}",
+        )
+    return turns[told]

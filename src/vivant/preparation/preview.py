@@ -57,9 +57,10 @@ def preview_sheet(
         if owner in rows:
             kinds.setdefault(rows[owner]["pai_species"] or "bona_fide", []).append(place)
     wanted = {kind: places for kind, places in kinds.items() if not species or kind in species}
-    if not wanted:
+    missing = [kind for kind in species if kind not in kinds]
+    if missing or not wanted:
         raise DataError(
-            f"{store.folder} has no frames of {', '.join(species) or 'any kind'}; it has "
+            f"{store.folder} has no frames of {', '.join(missing) or 'any kind'}; it has "
             f"{', '.join(sorted(kinds)) or 'none at all'}"
         )
     places = _choose(wanted, num_frames, np.random.default_rng(seed))

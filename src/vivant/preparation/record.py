@@ -9,12 +9,20 @@ from vivant.faces.quality import FaceQuality
 from vivant.preparation.square import Square
 from vivant.records import FaceBox, Presentation
 
-__all__ = ["BAD_DEPTH_MAP", "WORKER_DIED", "PreparedFrame", "PreparedPresentation"]
+__all__ = [
+    "BAD_DEPTH_MAP",
+    "INTERNAL_ERROR",
+    "WORKER_DIED",
+    "PreparedFrame",
+    "PreparedPresentation",
+]
 
 BAD_DEPTH_MAP = "BAD_DEPTH_MAP"
 """Refusal: a depth map of the user's is damaged, or of another shape than the frames."""
 WORKER_DIED = "WORKER_DIED"
 """Refusal: the process that prepared it was killed, twice. The media may be sound."""
+INTERNAL_ERROR = "INTERNAL_ERROR"
+"""Refusal: this program failed over it. The message says how; please report it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +70,6 @@ class PreparedPresentation:
     faults: tuple[str, ...] = ()
     """Codes of `Reason`: what is wrong with the clip as a whole."""
     refusal: str | None = None
-    """Code of `Refusal`, or one of the two above: then there are no frames."""
+    """Code of `Refusal`, or one of those above: then there are no frames."""
     message: str | None = None
     """For people: what was expected, and what was found."""

@@ -5,17 +5,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from vivant.errors import Refusal
+from vivant.errors import DataError, OutputError
 from vivant.parallel import Failure, in_processes
 from vivant.preparation.record import WORKER_DIED, PreparedPresentation
-from vivant.preparation.schema import to_presentation
+from vivant.preparation.schema import to_presentation, told
 from vivant.preparation.store import Store, Writer
 from vivant.records import Presentation
 
 __all__ = ["Engine", "Outcome", "Work", "prepare"]
 
-TRY_AGAIN = frozenset({Refusal.TIMEOUT.value, Refusal.RESOURCE_LIMIT.value, WORKER_DIED})
-"""Refusals that say nothing of the media: the next run tries these presentations again."""
+_CONTENT = ("frames", "rotation_deg")  # Columns that decide what is read, and how.
 _COMMIT_BYTES = 256 * 2**20  # What waits in memory to be stored, at most.
 
 Work = Callable[[], Callable[[Presentation], PreparedPresentation]]
@@ -60,9 +59,9 @@ def prepare(
 ) -> Iterator[Outcome]:
     """Prepare what the store does not have yet.
 
-    Taken up again after any end, it goes on where it was. A presentation whose label, subject or
-    columns have changed since is prepared anew. What is stored and not among the presentations
-    stays.
+    Taken up again after any end, it goes on where it was. What was refused is tried again; what
+    has another label now, for attacks have no depth, is prepared anew; what has another subject,
+    side or column only is told so. What is stored and not among the presentations stays.
 
     Args:
         presentations: Of the data set.
@@ -70,15 +69,20 @@ def prepare(
         work: What to do with each.
         num_workers: Processes.
         engine: Where to do it.
-        commit_s: How much work may be lost when this process is killed.
+        commit_s: When this process is killed, what was finished in so many seconds before may be
+            lost, and what was being worked on.
 
     Raises:
+        DataError: a path is there twice, or is none that can be stored.
         OutputError: the store cannot be written; what was in it is whole.
     """
+    _check_paths(presentations)
     with store.writing() as writer:
-        todo = _todo(presentations, store, writer)
+        todo, changed = _todo(presentations, store)
+        writer.relabel(changed)
         num_done = len(presentations) - len(todo)
         buffer = _Buffer(writer, commit_s)
+        is_writable = True
         try:
             for item, result in engine(work, todo, num_workers):
                 if isinstance(result, Failure):
@@ -93,27 +97,44 @@ def prepare(
                     num_done,
                     len(presentations),
                 )
-        except (KeyboardInterrupt, GeneratorExit):
-            buffer.flush()
+        except OutputError:
+            is_writable = False
             raise
-        buffer.flush()
+        finally:
+            if is_writable:
+                buffer.flush()
         writer.tidy()
 
 
+def _check_paths(presentations: Sequence[Presentation]) -> None:
+    seen = set()
+    for row in presentations:
+        if row.path in seen:
+            raise DataError(f"{row.path!r} is there twice: one row for each presentation")
+        seen.add(row.path)
+        try:
+            "".join(map(str, told(row).values())).encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"{row.path!r}: expected names in UTF-8: {error.reason}") from error
+
+
 def _todo(
-    presentations: Sequence[Presentation], store: Store, writer: Writer
-) -> list[Presentation]:
+    presentations: Sequence[Presentation], store: Store
+) -> tuple[list[Presentation], list[Presentation]]:
+    """What is to be prepared, and what is there and has only been renamed or moved to a side."""
     there = {str(row["path"]): row for row in store.presentations()}
-    todo, old = [], []
+    todo, changed = [], []
     for each in presentations:
         row = there.get(each.path)
-        if row is not None:
-            if to_presentation(row) == each and row["refusal"] not in TRY_AGAIN:
-                continue
-            old.append(int(row["id"]))
-        todo.append(each)
-    writer.remove(old)
-    return todo
+        if row is None or row["refusal"] or _content(to_presentation(row)) != _content(each):
+            todo.append(each)
+        elif {name: row[name] for name in told(each)} != told(each):
+            changed.append(each)
+    return todo, changed
+
+
+def _content(row: Presentation) -> tuple[object, ...]:
+    return (row.label, *(row.columns.get(name) for name in _CONTENT))
 
 
 class _Buffer:
@@ -128,7 +149,10 @@ class _Buffer:
 
     def add(self, prepared: PreparedPresentation) -> None:
         self._waiting.append(prepared)
-        self._num_bytes += sum(len(frame.crop) for frame in prepared.frames)
+        self._num_bytes += sum(
+            len(frame.crop) + len(frame.depth or b"") + frame.landmarks.nbytes
+            for frame in prepared.frames
+        )
         late = time.monotonic() - self._since_s >= self._commit_s
         if late or self._num_bytes > _COMMIT_BYTES:
             self.flush()

@@ -16,7 +16,7 @@ from vivant.faces.quality import FaceQuality
 from vivant.preparation.record import PreparedFrame, PreparedPresentation
 from vivant.records import Label, Presentation, Split
 
-__all__ = ["FRAMES", "PRESENTATIONS", "frame_rows", "presentation_rows", "to_presentation"]
+__all__ = ["FRAMES", "PRESENTATIONS", "frame_rows", "presentation_rows", "to_presentation", "told"]
 
 NUM_LANDMARKS = 468
 QUALITY = tuple(field.name for field in fields(FaceQuality))
@@ -65,16 +65,10 @@ def presentation_rows(prepared: Sequence[PreparedPresentation], first_id: int) -
     """Rows of `PRESENTATIONS`, numbered from `first_id`."""
     rows = []
     for number, each in enumerate(prepared, start=first_id):
-        row = each.presentation
         rows.append(
             {
                 "id": number,
-                "path": row.path,
-                "label": row.label.name.lower(),
-                "pai_species": row.pai_species,
-                "subject": row.subject,
-                "split": row.split.value if row.split else None,
-                "columns": json.dumps(dict(row.columns)),
+                **told(each.presentation),
                 "width_px": each.width_px,
                 "height_px": each.height_px,
                 "is_still": each.is_still,
@@ -88,6 +82,18 @@ def presentation_rows(prepared: Sequence[PreparedPresentation], first_id: int) -
             }
         )
     return pa.Table.from_pylist(rows, schema=PRESENTATIONS)
+
+
+def told(row: Presentation) -> dict[str, object]:
+    """What a data set says of a presentation, as columns of `PRESENTATIONS`."""
+    return {
+        "path": row.path,
+        "label": row.label.name.lower(),
+        "pai_species": row.pai_species,
+        "subject": row.subject,
+        "split": row.split.value if row.split else None,
+        "columns": json.dumps(dict(row.columns)),
+    }
 
 
 def frame_rows(prepared: Sequence[PreparedPresentation], first_id: int) -> pa.Table:

@@ -18,8 +18,7 @@ from vivant.records import FaceBox
 
 __all__ = ["Square", "choose_quarters", "place_square"]
 
-# The factor changes in mid-video only if the face lacks so much detail, or wastes so much.
-_LACKS, _WASTES = 1.15, 1.5
+_WASTES = 1.5  # The factor grows in mid-video only if the face wastes so much.
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +79,11 @@ def choose_quarters(face: FaceBox, settings: PreparationSettings, before: int | 
     Args:
         face: On this frame.
         settings: How many pixels that is.
-        before: Of the frame before; kept unless the face has become smaller, or much larger.
+        before: Of the frame before; kept while the face needs no finer one, and no much coarser.
     """
     longer = max(face.width_px, face.height_px)
     wanted = max(4, math.floor(4 * longer / settings.face_px))
-    if before is not None and 1 / _LACKS < wanted / before < _WASTES:
+    if before is not None and before <= wanted < _WASTES * before:
         return before
     return wanted
 
@@ -107,9 +106,12 @@ def place_square(
     wanted = crop_box(face, width_px, height_px, settings.margin)
     step = Square(wanted, quarters).step_px
     whole = min(width_px, height_px) // step * step
-    side = min(math.ceil(wanted.side_px / step) * step, whole)
+    # From the edge before the wanted square to the one after it, on both axes.
+    ends = [math.ceil((start + wanted.side_px) / step) * step for start in (wanted.x, wanted.y)]
+    starts = [start // step * step for start in (wanted.x, wanted.y)]
+    side = min(max(end - start for start, end in zip(starts, ends, strict=True)), whole)
     x, y = (
-        min(max(0, start // step * step), (length - side) // step * step)
-        for start, length in ((wanted.x, width_px), (wanted.y, height_px))
+        min(start, (length - side) // step * step)
+        for start, length in zip(starts, (width_px, height_px), strict=True)
     )
     return Square(CropBox(x, y, side), quarters)

@@ -20,9 +20,10 @@ from vivant.preparation.manifest import (
     save_manifest,
 )
 from vivant.preparation.record import PreparedPresentation
-from vivant.preparation.schema import FRAMES, PRESENTATIONS, frame_rows, presentation_rows
+from vivant.preparation.schema import FRAMES, PRESENTATIONS, frame_rows, presentation_rows, told
+from vivant.records import Presentation
 
-__all__ = ["Store", "delete_store"]
+__all__ = ["Store", "Writer", "delete_store"]
 
 _LOCK = "lock"
 _ROWS_PER_FILE = 20_000  # About 700 MB: full files are not written again when a video is added.
@@ -59,10 +60,12 @@ class Store:
             save_manifest(folder, manifest)
         store = cls(folder)
         _check_same(store.manifest, manifest, folder)
+        _set_private(folder)  # It may have been copied or restored with wider rights.
         if manifest.programs[0] not in store.manifest.programs:
-            programs = (*store.manifest.programs, *manifest.programs)
-            store.manifest = store.manifest.model_copy(update={"programs": programs})
-            save_manifest(folder, store.manifest)
+            with _locked(folder):
+                programs = (*store.manifest.programs, *manifest.programs)
+                store.manifest = store.manifest.model_copy(update={"programs": programs})
+                save_manifest(folder, store.manifest)
         return store
 
     @contextmanager
@@ -72,17 +75,8 @@ class Store:
         Raises:
             OutputError: another process writes to it, or it cannot be written.
         """
-        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise OutputError(
-                    f"another process writes to {self.folder}: wait for it, or end it"
-                ) from error
+        with _locked(self.folder):
             yield Writer(self.folder)
-        finally:
-            os.close(descriptor)
 
     def presentations(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Rows of the table `presentations`, by their paths."""
@@ -101,24 +95,48 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         for name, schema in (("frames", FRAMES), ("presentations", PRESENTATIONS)):
-            if not (folder / f"{name}.lance").exists():
-                self._write(name, schema.empty_table(), "create")
-        ids = set(self._open("presentations").to_table(columns=["id"])["id"].to_pylist())
+            self._make(name, schema)
+        rows = self._open("presentations").to_table(columns=["id", "path"]).to_pylist()
+        self._ids = {row["path"]: row["id"] for row in sorted(rows, key=lambda row: row["id"])}
+        replaced = {row["id"] for row in rows} - set(self._ids.values())
+        self._delete("presentations", "id", replaced)
         frames = self._open("frames").to_table(columns=["presentation"])["presentation"]
-        self._delete("frames", "presentation", set(frames.unique().to_pylist()) - ids)
-        self._next_id = max(ids, default=-1) + 1
+        orphans = set(frames.unique().to_pylist()) - set(self._ids.values())
+        self._delete("frames", "presentation", orphans)
+        self._next_id = max((row["id"] for row in rows), default=-1) + 1
 
     def append(self, prepared: Sequence[PreparedPresentation]) -> None:
-        """Add presentations with their frames.
+        """Add presentations with their frames; those of the same path are removed afterwards.
 
         Raises:
             OutputError: the disk is full, or cannot be written; what was there before still is.
         """
+        paths = [each.presentation.path for each in prepared]
+        replaced = {self._ids[path] for path in paths if path in self._ids}
         frames = frame_rows(prepared, self._next_id)
         if len(frames):
-            self._write("frames", frames, "append")
-        self._write("presentations", presentation_rows(prepared, self._next_id), "append")
+            self._append("frames", frames)
+        self._append("presentations", presentation_rows(prepared, self._next_id))
+        self._ids |= {path: number for number, path in enumerate(paths, self._next_id)}
         self._next_id += len(prepared)
+        self.remove(replaced)
+
+    def relabel(self, rows: Sequence[Presentation]) -> None:
+        """Change what is said of presentations that are there; their frames stay.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if not rows:
+            return
+        table = self._open("presentations")
+        there = {row["path"]: row for row in table.to_table().to_pylist()}
+        changed = [there[row.path] | told(row) for row in rows]
+        try:
+            merge = table.merge_insert("id").when_matched_update_all()
+            merge.execute(pa.Table.from_pylist(changed, schema=PRESENTATIONS))
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def remove(self, ids: Collection[int]) -> None:
         """Remove presentations with their frames: marked first, gone from the disk with `tidy`."""
@@ -137,17 +155,36 @@ class Writer:
             except OSError as error:
                 raise self._unwritable(error) from error
 
+    def _make(self, name: str, schema: pa.Schema) -> None:
+        """The table, if it has no version yet: one that died in its first write has none."""
+        path = self._folder / f"{name}.lance"
+        if any((path / "_versions").glob("*")):
+            return
+        try:
+            if path.exists():
+                shutil.rmtree(path)
+            lance.write_dataset(schema.empty_table(), str(path), mode="create")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def _open(self, name: str) -> lance.LanceDataset:
-        return lance.dataset(str(self._folder / f"{name}.lance"))
+        try:
+            return lance.dataset(str(self._folder / f"{name}.lance"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self._folder}: the table {name} is damaged: {error}") from error
 
     def _delete(self, name: str, column: str, ids: Collection[int]) -> None:
-        if ids:
-            listed = ", ".join(str(each) for each in sorted(ids))
-            self._open(name).delete(f"{column} IN ({listed})")
-
-    def _write(self, name: str, rows: pa.Table, mode: str) -> None:
+        if not ids:
+            return
+        listed = ", ".join(str(each) for each in sorted(ids))
         try:
-            lance.write_dataset(rows, str(self._folder / f"{name}.lance"), mode=mode)
+            self._open(name).delete(f"{column} IN ({listed})")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _append(self, name: str, rows: pa.Table) -> None:
+        try:
+            lance.write_dataset(rows, self._open(name), mode="append")
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -167,6 +204,7 @@ def delete_store(folder: Path) -> None:
         DataError: the folder is no store: nothing is deleted.
         OutputError: something could not be deleted.
     """
+    folder = folder.resolve()  # A link's folder is meant, and not the link.
     load_manifest(folder)
     ours = {FILE, f"{FILE}.new", _LOCK, "frames.lance", "presentations.lance"}
     strangers = sorted(each.name for each in folder.iterdir() if each.name not in ours)
@@ -174,14 +212,38 @@ def delete_store(folder: Path) -> None:
         raise DataError(
             f"{folder} holds more than a store ({', '.join(strangers[:5])}): move that away first"
         )
+    with _locked(folder):
+        try:
+            # The manifest goes last: what is left of a store can be deleted again.
+            for name in ("frames.lance", "presentations.lance"):
+                if (folder / name).exists():
+                    shutil.rmtree(folder / name)
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise OutputError(f"cannot delete {folder}: {error}") from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Only one process at a time is within.
+
+    Raises:
+        OutputError: another one is, or the folder cannot be written.
+    """
     try:
-        # The manifest goes last: what is left of a store can be deleted again.
-        for name in ("frames.lance", "presentations.lance"):
-            if (folder / name).exists():
-                shutil.rmtree(folder / name)
-        shutil.rmtree(folder)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise OutputError(f"cannot delete {folder}: {error}") from error
+        raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutputError(
+                f"another process writes to {folder}: wait for it, or end it"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make_private(folder: Path) -> None:
@@ -192,9 +254,18 @@ def _make_private(folder: Path) -> None:
                 f"expected an empty folder or a store at {folder}, found something else: name "
                 "another one"
             )
-        folder.chmod(_PRIVATE)
     except OSError as error:
         raise OutputError(f"cannot make {folder}: {error.strerror}") from error
+    _set_private(folder)
+
+
+def _set_private(folder: Path) -> None:
+    try:
+        folder.chmod(_PRIVATE)
+    except OSError as error:
+        raise OutputError(
+            f"cannot keep {folder} from other users' eyes: {error.strerror}"
+        ) from error
 
 
 def _check_same(there: StoreManifest, wanted: StoreManifest, folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from vivant.errors import MediaError, Refusal
 from vivant.video.limits import VideoLimits
 
-__all__ = ["list_frames", "read_file"]
+__all__ = ["in_order", "list_frames", "read_file"]
 
 _STILL_ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
 
@@ -56,6 +56,14 @@ def check_size(data: bytes, limits: VideoLimits) -> None:
         raise MediaError(Refusal.EMPTY_INPUT, "the file is empty: 0 bytes")
 
 
+def in_order(path: Path) -> list[tuple[int, int, str]]:
+    """A key that sorts names by the numbers in them: 9 before 10."""
+    return [
+        (1, int(part), "") if part.isdecimal() else (0, 0, part)
+        for part in re.split(r"(\d+)", path.name)
+    ]
+
+
 def list_frames(folder: Path, limits: VideoLimits) -> list[Path]:
     """The pictures of a folder in the order of their names, 9 before 10.
 
@@ -63,11 +71,7 @@ def list_frames(folder: Path, limits: VideoLimits) -> list[Path]:
         MediaError: EMPTY_INPUT where there is none, TOO_MANY_FRAMES.
     """
     frames = sorted(
-        (path for path in folder.iterdir() if path.suffix.lower() in _STILL_ENDINGS),
-        key=lambda path: [
-            (1, int(part), "") if part.isdecimal() else (0, 0, part)
-            for part in re.split(r"(\d+)", path.name)
-        ],
+        (path for path in folder.iterdir() if path.suffix.lower() in _STILL_ENDINGS), key=in_order
     )
     if not frames:
         raise MediaError(

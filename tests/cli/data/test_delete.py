@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,14 @@ def test_store_is_deleted_after_a_question(folder: Path) -> None:
     assert folder.exists()
     code, text, _ = delete(folder, answer="y\n")
     assert code == 0
-    assert "deleted 3 of 3 presentations" in text
+    assert "deleted all of" in text
     assert not folder.exists()
 
 
 def test_one_subject_is_deleted_and_the_others_stay(folder: Path) -> None:
     code, text, _ = delete(folder, "--subject", "a", "--yes")
     assert code == 0
-    assert "deleted 2 of 3 presentations" in text
+    assert "deleted all of the subject 'a'" in text
     store = Store(folder)
     assert [row["subject"] for row in store.presentations()] == ["b"]
     assert store.frames().count_rows() == 7
@@ -41,6 +42,26 @@ def test_unknown_subject_deletes_nothing(folder: Path) -> None:
     code, _, error = delete(folder, "--subject", "z", "--yes")
     assert code == 1
     assert "holds nothing of a subject 'z'" in error
+    assert len(Store(folder).presentations()) == 3
+
+
+def test_half_deleted_store_can_be_deleted(folder: Path) -> None:
+    shutil.rmtree(folder / "presentations.lance")
+    assert delete(folder, "--yes")[0] == 0
+    assert not folder.exists()
+
+
+def test_store_behind_a_link_is_deleted(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    assert delete(tmp_path / "link", "--yes")[0] == 0
+    assert not folder.exists()
+
+
+def test_store_that_is_written_to_is_left_alone(folder: Path) -> None:
+    with Store(folder).writing():
+        code, _, error = delete(folder, "--yes")
+    assert code == 1
+    assert "another process writes to" in error
     assert len(Store(folder).presentations()) == 3
 
 

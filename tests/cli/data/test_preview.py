@@ -1,3 +1,4 @@
+import stat
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def test_preview_writes_a_picture(folder: Path, tmp_path: Path) -> None:
     assert "treat it like the store" in answer.stdout
     with Image.open(out) as sheet:
         assert sheet.width == 3 * 528
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
 def test_other_endings_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -17,23 +17,24 @@ def delete(
 ) -> None:
     """Delete a store, or all that it holds of one subject, from the disk.
 
-    Copies, backups and models that were trained on it are not touched.
+    Copies, backups and models that were trained on it are not touched, and `vivant data prepare`
+    brings back whoever is still in the data set's folder.
     """
     from vivant.errors import DataError
     from vivant.preparation.store import Store, delete_store
 
+    what = f"all of {store}" if subject is None else f"all of the subject {subject!r} in {store}"
     opened = Store(store)
-    rows = opened.presentations(["id", "subject"])
-    chosen = [row["id"] for row in rows if subject is None or row["subject"] == subject]
-    if subject is not None and not chosen:
-        raise DataError(f"{store} holds nothing of a subject {subject!r}: see `vivant data info`")
-    what = f"{len(chosen):,} of {len(rows):,} presentations in {store}"
     if not yes:
         typer.confirm(f"Delete {what}?", abort=True)
     if subject is None:
         delete_store(store)
     else:
         with opened.writing() as writer:
+            rows = opened.presentations(["id", "subject"])
+            chosen = [row["id"] for row in rows if row["subject"] == subject]
+            if not chosen:
+                raise DataError(f"{store} holds nothing of a subject {subject!r}")
             writer.remove(chosen)
             writer.tidy()
     typer.echo(f"deleted {what}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vivant.cli.data.listing import Json
 
@@ -32,7 +33,7 @@ def _print(folder: Path, content: dict[str, Any]) -> None:
     console = Console()
     kinds = sorted({kind for side in content["splits"].values() for kind in side})
     title = f"{folder}: {content['dataset']}"
-    table = Table("split", title=title, title_justify="left")
+    table = Table("split", title=Text(title), title_justify="left")
     for kind in kinds:
         table.add_column(kind.replace("_", " "), justify="right")
     for side, counts in content["splits"].items():
@@ -47,7 +48,7 @@ def _print(folder: Path, content: dict[str, Any]) -> None:
         f"{content['num_bytes'] / 2**20:,.1f} MiB; fingerprint {content['fingerprint'][:16]}",
     )
     for line in lines:
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     for title, key in (
         ("refused", "refusals"),
         ("faults of frames", "faults"),

@@ -15,10 +15,11 @@ from vivant.cli.data.listing import DATASETS
 from vivant.plugins import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from vivant.datasets.dataset import DataSet
+    from vivant.datasets.dataset import DataSet, Problem
     from vivant.preparation.run import Outcome
+    from vivant.preparation.store import Store
 
 __all__ = ["prepare"]
 
@@ -73,20 +74,36 @@ def prepare(
     work = partial(preparer, root, settings, depth_maps, isolated=not trusted)
     num_workers = workers or len(os.sched_getaffinity(0))
     _watch(run(reading.presentations, store, work, num_workers), len(reading.presentations))
-    rows = store.presentations(["path", "refusal", "message"])
+    is_sound = _print_end(store, reading.problems, needs_depth=depth_maps is not None)
+    raise typer.Exit(int(not is_sound))
+
+
+def _print_end(store: "Store", problems: "Sequence[Problem]", *, needs_depth: bool) -> bool:
+    """Say what is there and what is not; whether all is as it should be."""
+    from vivant.preparation.info import describe
+
+    content = describe(store)
+    rows = store.presentations(["path", "refusal", "message", "num_frames"])
     refused = [row for row in rows if row["refusal"]]
+    listed = [(row["refusal"], row["path"], row["message"]) for row in refused]
+    listed += [("not read", problem.path, problem.message) for problem in problems]
     console = Console()
-    for row in refused[:_SHOWN]:
-        line = Text.assemble((f"{row['refusal']}: ", "red"), f"{row['path']}: {row['message']}")
-        console.print(line, soft_wrap=True)
-    for problem in reading.problems[:_SHOWN]:
-        line = Text.assemble(("not read: ", "red"), f"{problem.path}: {problem.message}")
-        console.print(line, soft_wrap=True)
-    console.print(
-        f"{len(rows):,} presentations are in {out}, {len(refused):,} of them refused; "
-        f"{len(reading.problems):,} files were not read. `vivant data info {out}` says more."
-    )
-    raise typer.Exit(int(bool(refused or reading.problems)))
+    for code, path, message in listed[:_SHOWN]:
+        console.print(Text.assemble((f"{code}: ", "red"), f"{path}: {message}"), soft_wrap=True)
+    if len(listed) > _SHOWN:
+        console.print(f"... and {len(listed) - _SHOWN:,} more")
+    no_face = sum(not row["num_frames"] and not row["refusal"] for row in rows)
+    lines = [
+        f"{len(rows):,} presentations are in {store.folder}: {len(refused):,} refused, {no_face:,} "
+        f"without a face; {len(problems):,} files were not read",
+        f"`vivant data info {store.folder}` says more",
+    ]
+    if content["without_depth"]:
+        lines.insert(1, f"{content['without_depth']:,} bona fide frames have no depth")
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    has_depth = content["frames_with_depth"] or not needs_depth
+    return bool(has_depth and not refused and not problems)
 
 
 def _max_frames(frames: str) -> int | None:

@@ -1,5 +1,6 @@
 """`vivant data preview`: a picture of what the network will see."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,12 @@ def preview(
         raise typer.BadParameter(f"expected --out to end in .png or .jpg, got {out.name!r}")
     sheet = preview_sheet(Store(store), frames, seed, only or ())
     try:
-        Image.fromarray(sheet).save(out)
+        with open(out, "wb", opener=_private) as file:
+            Image.fromarray(sheet).save(file, "PNG" if out.suffix.lower() == ".png" else "JPEG")
     except OSError as error:
         raise OutputError(f"cannot write {out}: {error.strerror or error}") from error
     typer.echo(f"{out}: these are faces, treat it like the store")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
