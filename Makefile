@@ -1,4 +1,4 @@
-# make demo      sets up .venv, makes three clips and checks them: verdicts and pictures in demo/
+# make demo      sets up .venv, makes four clips and checks them: verdicts and pictures in demo/
 # make test      sets up .venv, then format, lint, types, tests, wheel: all that a change must pass
 # make test-slow the tests that take minutes
 # make bench     timings; their results are kept in benchmarks/README.md
@@ -7,7 +7,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-DEMO_CLIPS := demo/clips/bona_fide.mp4 demo/clips/attack_print.mp4 demo/clips/attack_replay.mp4
+DEMO_CLIPS := $(addprefix demo/clips/,bona_fide.mp4 attack_print.mp4 attack_replay.mp4 attack_cut_photo.mp4)
 
 .PHONY: demo test test-slow bench format lint types unit wheel clean
 

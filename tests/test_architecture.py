@@ -17,7 +17,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # From the ground up. Folders on one line do not know each other.
 LAYERS: list[set[str]] = [
-    {"records", "errors", "plugins", "parallel"},
+    {"records", "errors", "files", "plugins", "parallel"},
     {"geometry", "metrics"},
     {"video", "faces", "depth", "attacks"},
     {"datasets", "networks"},
@@ -32,7 +32,9 @@ LAYERS: list[set[str]] = [
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # On one level, and yet one may know the other: `session` and the first layer's files.
-SAME_LAYER_ALLOWED = {("plugins", "errors"), ("records", "errors"), ("parallel", "errors")}
+SAME_LAYER_ALLOWED = {
+    ("plugins", "errors"), ("records", "errors"), ("parallel", "errors"), ("files", "errors"),
+}  # fmt: skip
 
 # Where an optional dependency may be imported.
 HOMES = {

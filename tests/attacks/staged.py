@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from vivant.attacks.camera import Camera, Filming
+from vivant.attacks.light import Light
 from vivant.attacks.pose import Pose
 from vivant.attacks.simulate import species_by_name
 from vivant.attacks.staging import Staging
@@ -23,6 +24,7 @@ def filmed(
     meshes: np.ndarray | None = None,
     seed: int = 0,
     camera: Camera = CAMERA,
+    light: Light | None = None,
     **look: Any,
 ) -> Iterator[np.ndarray]:
     """Frames of an instrument of that PAI species."""
@@ -31,7 +33,7 @@ def filmed(
         meshes = np.repeat(_oval()[None], len(pictures), axis=0)
     staging = Staging(pictures, meshes, [WALL], path)
     generator = np.random.default_rng(seed)
-    return kind.film(staging, Filming(camera, generator), kind.look(**look), generator)
+    return kind.film(staging, Filming(camera, generator, light), kind.look(**look), generator)
 
 
 @lru_cache

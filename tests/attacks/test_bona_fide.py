@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vivant.attacks.acting import Manner, act
-from vivant.attacks.bona_fide import Scene, film_person, in_light, meshes_of, views
+from vivant.attacks.bona_fide import Scene, film_person, meshes_of, views
 from vivant.attacks.camera import Camera
 from vivant.attacks.figure import figure
 from vivant.attacks.light import Light
@@ -66,8 +66,18 @@ def test_the_same_generator_films_the_same_frames(person, place):
     np.testing.assert_array_equal(one, other)
 
 
-def test_a_warm_dim_light_is_warm_and_dim_for_all_that_the_camera_sees():
-    camera = in_light(Camera(red=0.9, blue=1.1), Light(level=0.5, red=1.1, blue=0.8))
-    assert camera.red == pytest.approx(0.99)
-    assert camera.blue == pytest.approx(0.88)
-    assert camera.gain == pytest.approx(0.5)
+def test_a_dim_room_s_frames_are_noisier_and_its_warm_light_warm(person, place):
+    acting = act(1, 10.0, SIZE[0], np.random.default_rng(1))
+    lens = Camera(read_noise=0.0)
+
+    def frame(seed: int, light: Light) -> np.ndarray:
+        scene = Scene(place, light, acting)
+        films = film_person(person, scene, lens, SIZE, np.random.default_rng(seed))
+        return next(films).astype(float)
+
+    spreads = [
+        (frame(2, Light(level=level)) - frame(3, Light(level=level))).std() for level in (1.0, 0.25)
+    ]
+    assert spreads[1] > 1.5 * spreads[0]
+    plain, warm = (frame(2, light).mean(axis=(0, 1)) for light in (Light(), Light(1.0, 1.1, 0.85)))
+    assert warm[0] - warm[2] > plain[0] - plain[2] + 8

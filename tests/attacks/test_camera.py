@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from vivant.attacks.camera import Camera, Filming, to_light, to_pixels
+from vivant.attacks.light import Light
 from vivant.errors import InputError
 
 
@@ -97,6 +98,30 @@ def test_exposure_has_settled_on_the_first_frame_and_follows_slowly():
 
 def test_a_dark_room_stays_dark():
     assert filming(exposure_speed=0.1).film(grey(0.001)).mean() < 25
+
+
+def test_a_dimmer_room_is_as_bright_in_the_end_and_noisier():
+    lens = camera(shot_noise=0.02, exposure_speed=0.1)
+    lit, dim = (
+        to_light(
+            Filming(lens, np.random.default_rng(0), Light(level=level)).film(grey(0.2, 200, 200))
+        )
+        for level in (1.0, 0.25)
+    )
+    assert dim.mean() == pytest.approx(lit.mean(), abs=0.002)
+    assert dim.std() == pytest.approx(2 * lit.std(), rel=0.05)  # A quarter of the photons.
+
+
+def test_without_auto_exposure_the_level_is_seen():
+    frame = Filming(camera(), np.random.default_rng(0), Light(level=0.5)).film(grey(0.4))
+    assert to_light(frame).mean() == pytest.approx(0.2, abs=0.003)
+
+
+def test_the_light_has_its_colour_on_all_that_is_seen():
+    light = Light(red=1.1, blue=0.8)
+    filmed = Filming(camera(red=0.9), np.random.default_rng(0), light).film(grey(0.4))
+    colour = to_light(filmed).mean(axis=(0, 1))
+    np.testing.assert_allclose(colour, [0.396, 0.4, 0.32], atol=0.004)
 
 
 def test_bright_and_dark_scenes_get_the_same_mean():

@@ -1,6 +1,6 @@
 import numpy as np
 
-from vivant.attacks.eyelids import close_eyelids
+from vivant.attacks.eyelids import close_eyelids, most_open
 
 IRISES = ((33, 133, 159, 145), (362, 263, 386, 374))
 
@@ -39,3 +39,34 @@ def test_half_closed_is_between(portrait):
 def test_eyes_outside_the_picture_are_left_alone(portrait):
     picture = portrait.pixels.astype(np.float32)
     np.testing.assert_array_equal(close_eyelids(picture, portrait.points - 1000, 1.0), picture)
+
+
+def blinking(portrait, openness):
+    """The mesh once for each number; its lids are brought together: 1 as they are, 0 shut."""
+    meshes = np.repeat(portrait.points[None, :, :2], len(openness), axis=0)
+    for mesh, share in zip(meshes, openness, strict=True):
+        for upper, lower in ((159, 145), (386, 374)):
+            mesh[upper] = mesh[lower] + share * (mesh[upper] - mesh[lower])
+    return meshes
+
+
+def test_the_picture_with_the_most_open_eyes_is_found_at_any_size(portrait):
+    meshes = blinking(portrait, [0.4, 0.1, 1.0, 0.8])
+    assert most_open(meshes) == 2
+    nearer = np.array([1.0, 3.0, 1.0, 1.1])  # A face that is nearer has no more open eyes.
+    assert most_open(meshes * nearer[:, None, None]) == 2
+
+
+def test_a_wink_is_not_open(portrait):
+    meshes = blinking(portrait, [1.0, 0.7])
+    meshes[0, 386] = meshes[0, 374]
+    assert most_open(meshes) == 1
+
+
+def test_eyes_measured_by_hand():
+    meshes = np.zeros((2, 468, 2))
+    for outer, inner in ((33, 133), (263, 362)):
+        meshes[:, outer], meshes[:, inner] = (0, 0), (10, 0)
+    meshes[0, [159, 386]] = (5, -2)  # 0.2 of the width against 0.3.
+    meshes[1, [159, 386]] = (5, -3)
+    assert most_open(meshes) == 1

@@ -12,7 +12,14 @@ from vivant.attacks.recapture import Lens
 LENS = Lens(320, 240)
 CAMERA = Camera(defocus_px=0.25, aperture=0.7)
 EVEN = PaperLook(
-    fibres=0.0, streaks=0.0, gloss=0.0, grip="unseen", margin=0.0, dot_strength=0.0, warmth=0.0
+    fibres=0.0,
+    streaks=0.0,
+    gloss=0.0,
+    grip="unseen",
+    margin=0.0,
+    dot_strength=0.0,
+    warmth=0.0,
+    gamma=1.0,
 )
 GREY = np.full((160, 200, 3), 170, np.uint8)
 
@@ -42,6 +49,17 @@ def test_inks_are_paler_than_the_picture():
     red = np.full((160, 200, 3), (200, 30, 30), np.uint8)
     full, half = (inner(seen(red, saturation=s)[1]).mean(axis=(0, 1)) for s in (1.0, 0.5))
     assert half[0] - half[1] == pytest.approx(0.5 * (full[0] - full[1]), rel=0.02)
+
+
+def test_a_contrasty_print_keeps_the_light_of_skin():
+    def back(level: int, gamma: float) -> float:
+        picture = np.full((160, 200, 3), level, np.uint8)
+        return inner(seen(picture, blackest=0.0, whitest=1.0, gamma=gamma)[1]).mean()
+
+    # 124 is the light 0.202; 188 is 0.503, so that 0.2 * (0.503 / 0.2)**1.5 = 0.797.
+    assert back(124, 1.5) == pytest.approx(back(124, 1.0), rel=0.03)
+    assert back(188, 1.5) == pytest.approx(0.797, rel=0.03)
+    assert back(60, 1.5) < 0.7 * back(60, 1.0)
 
 
 @pytest.mark.parametrize("lines", [12.0, 20.0])

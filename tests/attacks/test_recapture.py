@@ -140,6 +140,19 @@ def test_projection_at_one_to_one_copies():
     )
 
 
+def test_projection_stays_within_the_range_and_keeps_what_is_fine():
+    """Halfway between pixels, where linear interpolation would halve the finest stripes."""
+    stripes = np.zeros((40, 40, 4), np.float32)
+    stripes[:, ::3] = 1.0
+    stripes[..., 3] = 1.0
+    places = locate(Pose(x_px=0.5), (40, 40), 1.0, Lens(80, 80))
+    seen = project(Sheet(stripes, 1.0), places)
+    linear = cv2.remap(stripes, places.columns, places.rows, cv2.INTER_LINEAR)
+    assert seen[10:30, 10:30, 0].std() > 1.1 * linear[10:30, 10:30, 0].std()
+    assert seen.min() >= 0
+    assert seen[..., 3].max() <= 1
+
+
 def test_a_sheet_hides_what_is_behind_it():
     scene = np.full((2, 2, 3), 0.4, np.float32)
     seen = np.zeros((2, 2, 4), np.float32)

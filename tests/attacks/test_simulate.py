@@ -80,6 +80,50 @@ def test_a_stand_holds_still_and_a_hand_does_not(portrait):
     assert min(moved["hand"]) > 2 * max(moved["stand"])
 
 
+@pytest.mark.parametrize("species", ["print", "cut_photo"])
+def test_no_picture_in_mid_blink_is_printed(species, portrait):
+    """The eyes are shut on all pictures but the second, whose tone is another."""
+    shut = portrait.points[None, :, :2].repeat(3, axis=0)
+    for upper, lower in ((159, 145), (386, 374)):
+        shut[[0, 2], upper] = shut[[0, 2], lower]
+    dark = portrait.pixels // 8
+    for bright in range(3):
+        pictures = [portrait.pixels if number == bright else dark for number in range(3)]
+        made = simulate(
+            species,
+            pictures,
+            shut,
+            [SCENE],
+            30.0,
+            Camera(),
+            np.random.default_rng(3),
+            at=(0.0, 0.0),
+        )
+        frame = next(made.frames)
+        # The cheeks are paper with every species.
+        cheeks = frame[120:150, 130:190].mean()
+        assert (cheeks > 60) == (bright == 1), (bright, cheeks)
+
+
+def test_the_face_comes_to_the_place_that_was_given(portrait):
+    scene = np.full((480, 640, 3), 120, np.uint8)
+    made = simulate(
+        "print",
+        [portrait.pixels],
+        portrait.points[None, :, :2],
+        [scene],
+        30.0,
+        Camera(),
+        np.random.default_rng(1),
+        face=0.25,
+        at=(-0.2, 0.05),
+    )
+    assert (float(made.parameters["hold_x"]), float(made.parameters["hold_y"])) == (-0.2, 0.05)
+    box = blazeface().detect(next(made.frames))[0].box
+    assert ((box.x0 + box.x1) / 2 - 320) / 640 == pytest.approx(-0.2, abs=0.05)
+    assert ((box.y0 + box.y1) / 2 - 240) / 640 == pytest.approx(0.05, abs=0.05)
+
+
 def test_an_unknown_species_names_the_known_ones(portrait):
     with pytest.raises(UnknownNameError, match="PAI species .*'replai': did you mean 'replay'"):
         simulated("replai", portrait)

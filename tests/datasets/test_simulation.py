@@ -2,6 +2,7 @@ import csv
 import hashlib
 import json
 from pathlib import Path
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_rows_name_source_subject_and_all_that_was_drawn(made):
     drawn = stated(Hold)
     for name, given in drawn.items():
         value = attack.columns[f"hold_{name}"]
-        if hasattr(given, "low") and name != "face":
+        if hasattr(given, "low") and name not in ("face", "x", "y"):
             assert given.low - 1e-5 <= float(value) <= given.high + 1e-5
     assert "print_lines_per_inch" in attack.columns
     assert not any(name.startswith("replay_") for name in attack.columns)
@@ -105,6 +106,9 @@ def test_the_read_me_says_what_it_is_and_states_the_ranges(made):
     assert "say nothing about accuracy on recorded attacks" in text
     assert "| `print_picture_cm` | 9 to 28, log |" in text
     assert "print, replay" in text
+    assert "| `framing_scale` | 1 to 1.3 |" in text
+    assert "more than 0.8 of the frame's width or height" in text
+    assert "`hold_face` | 0" not in text
 
 
 def test_a_run_that_was_killed_goes_on_and_gives_the_same(made, root, tmp_path):
@@ -126,6 +130,46 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same(made, root, tmp_path):
     assert digests(out) == {path: whole[path] for path in whole if "replay" not in path}
     assert not list(out.rglob("*.part"))
     assert len(manifest().read(out).presentations) == 4
+
+
+def test_a_video_that_is_empty_or_has_a_damaged_row_is_made_anew(root, tmp_path):
+    out, clips = tmp_path / "out", tmp_path / "clips"
+    clips.mkdir()
+    copy(root / "morning.mkv", clips)
+    run(clips, out, "print")
+    whole = digests(out)
+    (out / "attack" / "print" / "morning_0.mp4").write_bytes(b"")
+    (out / ".rows" / "bona_fide" / "morning.mp4.json").write_text("[]")
+    state = run(clips, out, "print")
+    assert (state.kept, state.done) == (0, 2)
+    assert digests(out) == whole
+    assert run(clips, out, "print").kept == 2
+    (clips / "morning.mkv").unlink()  # Videos of a clip that is gone stay.
+    assert run(clips, out, "print").total == 0
+    assert len(manifest().read(out).presentations) == 2
+
+
+def test_a_clip_that_is_another_by_now_is_filmed_anew(root, tmp_path):
+    out, first, second = tmp_path / "out", tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    copy(root / "morning.mkv", first)
+    run(first, out, "print")
+    before = digests(out)
+    clip = [frame[100:360, 200:460] for frame in swaying(3, scale=1.0)]
+    (second / "morning.mkv").write_bytes(video(clip, rate=10))
+    # Of what is not asked for again nothing is left that shows the other clip.
+    state = run(second, out, "replay")
+    assert (state.kept, state.done) == (0, 2)
+    after = digests(out)
+    assert set(after) == {"attack/replay/morning_0.mp4", "bona_fide/morning.mp4"}
+    assert after["bona_fide/morning.mp4"] != before["bona_fide/morning.mp4"]
+    assert len(manifest().read(out).presentations) == 2
+    # A clip that cannot be read any more leaves no video under its name.
+    (second / "morning.mkv").write_bytes(b"no video")
+    state = run(second, out, "replay")
+    assert (state.done, state.failed) == (0, 2)
+    assert not digests(out)
 
 
 def test_more_species_can_be_added_later_and_leave_the_rest(root, tmp_path):

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -5,7 +8,9 @@ from media import patterns, video
 from people import person, swaying
 from vivant.attacks.ranges import stated
 from vivant.attacks.simulate import Hold
+from vivant.datasets import simulation_clip
 from vivant.datasets.simulation_clip import (
+    MAX_FACE,
     MAX_SECONDS,
     MAX_SIDE_PX,
     Clip,
@@ -96,11 +101,51 @@ def test_bona_fide_frames_are_the_clip_through_a_camera(clip):
     frames = list(take.frames)
     assert len(frames) == 6
     assert int(take.parameters["camera_crf"]) == take.crf
-    alike = [
-        np.corrcoef(new[::8, ::8].ravel(), old[::8, ::8].ravel())[0, 1]
-        for new, old in zip(frames, clip.frames, strict=True)
-    ]
-    assert min(alike) > 0.97
+    scale, x, y = (float(take.parameters[f"framing_{name}"]) for name in ("scale", "x", "y"))
+    middle = (clip.meshes[:, :, :2].min(axis=1) + clip.meshes[:, :, :2].max(axis=1)) / 2
+    middle = np.median(middle, axis=0)
+    shown = middle + np.array([x, y]) * 640  # Where the face's middle is to be.
+    move = np.column_stack([scale * np.eye(2), shown - scale * middle])
+    for new, old in zip(frames, clip.frames, strict=True):
+        expected = cv2.warpAffine(old, move, (640, 480), borderMode=cv2.BORDER_REPLICATE)
+        inner = (slice(4, -4, 8), slice(4, -4, 8))
+        assert np.corrcoef(new[inner].ravel(), expected[inner].ravel())[0, 1] > 0.97
+
+
+def test_a_clip_and_its_attacks_are_framed_alike_and_inside_the_clip(clip):
+    face_px = np.median(np.ptp(clip.meshes[:, :, :2], axis=1), axis=0)
+    scales = []
+    for seed in range(8):
+        own = film_bona_fide(clip, "anna.mp4", seed).parameters
+        attack = film_attack(clip, "anna.mp4", "print", 0, seed).parameters
+        for parameters in (own, attack):
+            scales.append(float(parameters["framing_scale"]))
+            assert abs(float(parameters["framing_x"])) <= 0.05 + 1e-5
+            assert abs(float(parameters["framing_y"])) <= 0.05 + 1e-5
+        scale = float(attack["framing_scale"])
+        assert float(attack["hold_face"]) == pytest.approx(face_px[0] * scale / 640, rel=1e-3)
+    assert 1.0 <= min(scales) < 1.1 < 1.2 < max(scales) <= 1.3
+
+
+def test_no_face_is_enlarged_beyond_its_share_of_the_frame(clip):
+    meshes = np.full_like(clip.meshes, 300)
+    meshes[:, 0, :2], meshes[:, 2, :2] = (70, 90), (570, 390)  # 500 of 640, 300 of 480 pixels.
+    large = replace(clip, meshes=meshes)
+    taken = [film_bona_fide(large, "anna.mp4", seed).parameters for seed in range(6)]
+    most = max(float(parameters["framing_scale"]) for parameters in taken)
+    assert most == pytest.approx(MAX_FACE * 640 / 500, rel=1e-3)
+
+
+def test_the_room_behind_an_attack_moves(clip):
+    rooms = simulation_clip._Rooms(
+        clip,
+        simulation_clip._Window(np.zeros(2), 1.0),
+        simulation_clip.Shake(room=0.02),
+        np.random.default_rng(0),
+    )
+    assert len(rooms) == len(clip.frames)
+    assert {room.shape for room in rooms} == {clip.room.shape}
+    assert min(np.abs(rooms[0].astype(int) - rooms[n]).mean() for n in (2, 5)) > 1
 
 
 @pytest.mark.parametrize("species", ["print", "replay", "cut_photo"])
@@ -109,7 +154,7 @@ def test_an_attack_has_the_clip_s_length_size_and_about_its_face(clip, species):
     frames = list(take.frames)
     assert [frame.shape for frame in frames] == [frame.shape for frame in clip.frames]
     width = np.ptp(clip.meshes[:, :, 0], axis=1).mean() / 640
-    assert 0.8 * width < float(take.parameters["hold_face"]) < 1.25 * width
+    assert 0.97 * width < float(take.parameters["hold_face"]) < 1.34 * width
     assert set(take.parameters) >= {f"hold_{name}" for name in stated(Hold)}
 
 

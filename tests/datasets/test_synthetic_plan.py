@@ -48,6 +48,7 @@ def test_the_reader_reads_each_name_as_it_was_meant(layout, size):
             assert video.camera == f"phone_{row.columns['phone']}"
             assert video.session == f"session_{row.columns['session']}"
         else:
+            assert row.columns.get("instrument") == video.instrument
             assert video.camera == f"sensor_{row.columns['sensor']}"
             assert video.is_mirrored is (row.columns["mirrored"] == "yes")
 
@@ -97,6 +98,20 @@ def test_siw_has_one_mirrored_name_and_prints_by_the_first_sensor_alone():
         assert {v.instrument for v in videos if v.pai_species == "replay"} == {
             f"replay_{n}" for n in range(1, 5)
         }
+
+
+@pytest.mark.parametrize("size", ["tiny", "full"])
+def test_siw_s_papers_follow_the_session_and_are_seen_in_both_lights(size):
+    prints = [video for video in plan("siw", size) if video.pai_species == "print"]
+    for video in prints:
+        _, _, _, medium, session = video.path.rpartition("/")[2].partition(".")[0].split("-")
+        assert video.paper == {"1": "print_glossy", "2": "print_matt"}[session]
+        assert video.session == f"light_{medium}"
+    for side in ("Train", "Test"):
+        pairs = Counter((v.paper, v.session) for v in prints if v.path.startswith(side))
+        assert len(pairs) == 4
+        assert max(pairs.values()) < 2 * min(pairs.values())
+    assert not any(v.paper for v in plan("siw", size) if v.pai_species != "print")
 
 
 def test_subjects_come_in_a_row():

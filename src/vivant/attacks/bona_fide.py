@@ -14,7 +14,7 @@ from vivant.attacks.person import Person
 from vivant.attacks.pose import Pose
 from vivant.errors import InputError
 
-__all__ = ["MARGIN", "Scene", "film_person", "in_light", "meshes_of", "views"]
+__all__ = ["MARGIN", "Scene", "film_person", "meshes_of", "views"]
 
 MARGIN = 0.07
 """Of the frame's width: what a person and a room have beyond the frame at the sides and below."""
@@ -67,13 +67,13 @@ def film_person(
     Args:
         person: Who: larger than the frames by the margin.
         scene: Where and how.
-        camera: What films, before the light's colour and level come to it.
+        camera: What films.
         size: (width, height) of the frames.
         generator: Draws the noise.
     """
     width, height = size
     margin = _margin_px(scene.room, size)
-    filming = Filming(in_light(camera, scene.light), generator)
+    filming = Filming(camera, generator, scene.light)
     acting = scene.acting
     for number, view in enumerate(views(scene.room, acting.shake_px, size)):
         seen = person.seen(
@@ -95,16 +95,6 @@ def meshes_of(
     """Where the face's mesh is on each frame, (x, y) in pixels from the upper left corner."""
     off = np.array([_margin_px(scene.room, size) - 0.5, -0.5])
     return np.stack([person.mesh(_pose(scene, n)) - off for n in range(len(scene.acting))])
-
-
-def in_light(camera: Camera, light: Light) -> Camera:
-    """The camera with a light's colour and level: all that it sees is lit so, attacks too."""
-    return replace(
-        camera,
-        red=camera.red * light.red,
-        blue=camera.blue * light.blue,
-        gain=camera.gain * light.level,
-    )
 
 
 def _pose(scene: Scene, number: int) -> Pose:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from vivant.attacks.light import Light
 from vivant.attacks.ranges import ranged
 from vivant.errors import InputError
 
@@ -34,7 +35,8 @@ class Camera:
     read_noise: float = ranged(0.002, 0.001, 0.005, log=True)
     """Standard deviation of the noise in the dark, 0..1 of full light."""
     gain: float = 1.0
-    """By which the light is multiplied before auto-exposure comes to it."""
+    """By which the light is amplified before auto-exposure, noise and all; auto-exposure takes it
+    back as far as it can."""
     exposure: float = ranged(0.2, 0.14, 0.27)
     """Mean light that auto-exposure wants, 0..1."""
     exposure_speed: float = ranged(0.08, 0.03, 0.25, log=True)
@@ -78,10 +80,17 @@ class Filming:
     Args:
         camera: What films.
         generator: Draws the noise.
+        light: Of the room; without one it is even, white and of level 1. The dimmer, the more the
+            camera has to amplify, and the noisier its frames.
     """
 
-    def __init__(self, camera: Camera, generator: np.random.Generator) -> None:
+    def __init__(
+        self, camera: Camera, generator: np.random.Generator, light: Light | None = None
+    ) -> None:
         self.camera = camera
+        self.light = light or Light()
+        """Its level and colour fall on all that is seen; what shines by itself has to undo the
+        colour."""
         self.exposure: float | None = None
         """What auto-exposure multiplies by; None before the first frame."""
         self._generator = generator
@@ -118,10 +127,12 @@ class Filming:
         a third of the work, for a difference below the noise.
         """
         camera = self.camera
+        # What comes in has level 1: a dimmer room's light is amplified more, and its noise with it.
         gain = np.float32(camera.gain * self._meter(light))
+        level = np.float32(self.light.level)
         caught = _through_bayer(light) if camera.mosaic else light
         sites = self._sensitivity(caught.shape)
-        signal = caught * (sites * gain)
+        signal = caught * (sites * (gain * level))
         # Of a signal that is g times what the light gave, the light's own noise is g times too.
         spread = np.maximum(signal, 0)
         spread *= np.float32(camera.shot_noise**2) * gain
@@ -143,19 +154,21 @@ class Filming:
         camera = self.camera
         if camera.exposure_speed == 0:
             return 1.0
-        seen = float(np.clip(light[::_METERED, ::_METERED] * camera.gain, 0, 1).mean())
+        strength = camera.gain * self.light.level
+        seen = float(np.clip(light[::_METERED, ::_METERED] * strength, 0, 1).mean())
         wanted = float(np.clip(camera.exposure / max(seen, 1e-6), *_GAINS))
         before = wanted if self.exposure is None else self.exposure
         self.exposure = before * (wanted / before) ** camera.exposure_speed
         return self.exposure
 
     def _sensitivity(self, shape: tuple[int, ...]) -> Float32[np.ndarray, "height width *channels"]:
-        """What lens and white balance leave at each place of the sensor."""
+        """What lens, the light's colour and white balance leave at each place of the sensor."""
         if self._sites is None or self._sites.shape != shape:
             height, width = shape[:2]
             y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
             lens = (1 - self.camera.vignetting * (x * x + y * y) / 2)[..., None]
-            colours = lens * np.array([self.camera.red, 1.0, self.camera.blue])
+            red, blue = self.camera.red * self.light.red, self.camera.blue * self.light.blue
+            colours = lens * np.array([red, 1.0, blue])
             colours = np.asarray(colours, np.float32)
             self._sites = _through_bayer(colours) if self.camera.mosaic else colours
         return self._sites

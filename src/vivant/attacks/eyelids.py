@@ -1,10 +1,10 @@
-"""Eyelids that close: the skin above an eye is drawn down over it."""
+"""Eyelids that close, the skin above an eye drawn down over it; and which eyes are open."""
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-__all__ = ["close_eyelids"]
+__all__ = ["close_eyelids", "most_open"]
 
 _FINE = 4  # Samples along a side of each pixel: a lash line is thinner than one.
 # Points of the mesh along the upper and the lower lid, and the brow: eye on the left of the
@@ -17,6 +17,27 @@ _EYES = (
         282,
     ),
 )
+# Of each eye: the middles of the upper and the lower lid, and the corners.
+_OPENINGS = ((159, 145, 33, 133), (386, 374, 263, 362))
+
+
+def most_open(meshes: Float[np.ndarray, "pictures 468 2"]) -> int:
+    """The picture to print of a clip: nobody chooses one in mid-blink.
+
+    An eye is as open as its lids are apart against its width; of two, the less open one counts.
+
+    Args:
+        meshes: (x, y) in pixels of each picture.
+
+    Returns:
+        Its number, from 0; the first of equals.
+    """
+    openness = []
+    for upper, lower, outer, inner in _OPENINGS:
+        apart = np.linalg.norm(meshes[:, upper] - meshes[:, lower], axis=-1)
+        width = np.linalg.norm(meshes[:, outer] - meshes[:, inner], axis=-1)
+        openness.append(apart / np.maximum(width, 1e-6))
+    return int(np.min(openness, axis=0).argmax())
 
 
 def close_eyelids(

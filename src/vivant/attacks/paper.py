@@ -20,6 +20,7 @@ _MAX_SIDE_PX = 1600  # Of a sheet: one that reaches far beyond the frame is coar
 _ANGLES_DEG = (15.0, 75.0, 45.0)  # Of the dots of the three inks, as printers turn them.
 # The first wave of round dots that cover half of the paper: 2 r J1(2 pi r) at pi r^2 = 1/2.
 _DOTS = 0.4
+_MIDDLE = 0.2  # Light of mean skin: who prints a face sees to it that it gets not too dark.
 _RIM = 0.3  # How white the edge of cut paper is, a pixel wide.
 _AMBIENT = 0.55  # Share of the light on the sheet that comes from everywhere.
 
@@ -40,13 +41,16 @@ class PaperLook:
     """Strewn dots of one ink: what the printer sets."""
     dot_strength: float = ranged(0.7, 0.4, 1.0)
     """Of the dots against sharp ones of full ink, 0..1: ink runs, and light spreads in paper."""
-    ink_blur_mm: float = ranged(0.2, 0.1, 0.6, log=True)
+    ink_blur_mm: float = ranged(0.12, 0.05, 0.25, log=True)
     """How far the picture's edges run: standard deviation."""
-    blackest: float = ranged(0.035, 0.015, 0.06)
+    blackest: float = ranged(0.015, 0.006, 0.03)
     """Light that the darkest print gives back, 0..1."""
-    whitest: float = ranged(0.8, 0.68, 0.9)
+    whitest: float = ranged(0.85, 0.78, 0.92)
     """Light that the bare paper gives back, 0..1."""
-    saturation: float = ranged(0.8, 0.6, 1.0)
+    gamma: float = ranged(1.3, 1.0, 1.6)
+    """Exponent of the print's light against the picture's: above 1 is contrastier. Skin's light
+    stays."""
+    saturation: float = ranged(1.0, 0.8, 1.2)
     """Of the inks: 1 is that of the picture."""
     warmth: float = ranged(0.0, -0.06, 0.08)
     """Of the paper: share of red that it gives back more, and of blue that it gives back less."""
@@ -189,7 +193,8 @@ def _print(
     )
     grey = tone @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     tone = grey[..., None] + np.float32(look.saturation) * (tone - grey[..., None])
-    tone = np.clip(tone, 0, 1)
+    tone = np.maximum(tone, 0) ** np.float32(look.gamma)
+    tone = np.minimum(tone * np.float32(_MIDDLE ** (1 - look.gamma)), 1)
     if look.screen == "dither":
         # So many dots to a pixel leave so much unevenness; a printer spreads them evenly (less).
         noise = generator.standard_normal(tone.shape, np.float32)

@@ -71,7 +71,7 @@ def ranged(default: float | int, low: float | int, high: float | int, *, log: bo
     Args:
         default: What it is where nothing is drawn; it may lie outside.
         low: The least.
-        high: The most. Where all three are whole numbers, whole numbers are drawn.
+        high: The most. Where it and `low` are whole numbers, whole numbers are drawn.
         log: See `Range`.
 
     Raises:

@@ -192,8 +192,13 @@ def project(sheet: Sheet, places: Places) -> Float32[np.ndarray, "height width 4
     Returns:
         Linear RGB times cover, and cover.
     """
-    seen = cv2.remap(sheet.light, places.columns, places.rows, cv2.INTER_LINEAR)
-    return np.asarray(seen, np.float32)
+    # As finely as a person in the room is drawn: linear interpolation would blur attacks alone.
+    seen = np.asarray(
+        cv2.remap(sheet.light, places.columns, places.rows, cv2.INTER_CUBIC), np.float32
+    )
+    np.maximum(seen, 0, out=seen)  # Cubic interpolation reaches beyond the range at edges.
+    np.minimum(seen[..., 3], 1, out=seen[..., 3])
+    return seen
 
 
 def before_scene(

@@ -1,6 +1,5 @@
 """Videos on disk: the codec follows from the name's ending, as data sets have it."""
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
@@ -14,6 +13,7 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from vivant.errors import InputError, OutputError
+from vivant.files import put_in_place, unfinished_path
 
 __all__ = ["write_video"]
 
@@ -65,11 +65,10 @@ def write_video(
     if not _is_encoder(codec):
         raise InputError(f"expected an encoder of videos that FFmpeg has, got {codec!r}")
     pixel_format = _PIXEL_FORMATS.get(codec, pixel_format)
-    # Nobody else writes to it, and readers pass over names that begin with a dot.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    unfinished = unfinished_path(path)
     try:
         count = _encode(unfinished, frames, muxer, codec, pixel_format, frame_rate, crf)
-        unfinished.replace(path)
+        put_in_place(unfinished, path)
     except (FFmpegError, OSError) as error:
         raise OutputError(f"{path} cannot be written: {error}") from error
     finally:

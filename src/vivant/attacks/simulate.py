@@ -1,12 +1,13 @@
 """An attack made of a bona fide clip: its parameters are drawn, its frames filmed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from vivant.attacks.camera import Camera, Filming
+from vivant.attacks.eyelids import most_open
 from vivant.attacks.pose import Pose, add_poses, hand_held
 from vivant.attacks.ranges import draw, numbers, one_of, ranged
 from vivant.attacks.species.species import Species
@@ -66,6 +67,7 @@ def simulate(
     camera: Camera,
     generator: np.random.Generator,
     face: float | None = None,
+    at: tuple[float, float] | None = None,
 ) -> Simulation:
     """Draw how an attack looks and is held, and film it.
 
@@ -84,6 +86,7 @@ def simulate(
         generator: Draws all else. The same generator, the same frames.
         face: Width of the face, as a share of the frame's, such as a bona fide clip has it; None:
             it is drawn.
+        at: (x, y) of the face, as `Hold` has them, likewise.
 
     Raises:
         UnknownNameError: no such PAI species.
@@ -100,10 +103,11 @@ def simulate(
     of_species = known[species]
     of_look, of_hold, of_film, of_noise = generator.spawn(4)
     look = draw(of_species.look, of_look)
-    hold = draw(Hold, of_hold, **({} if face is None else {"face": face}))
+    given = {} if face is None else {"face": face}
+    hold = draw(Hold, of_hold, **(given if at is None else given | {"x": at[0], "y": at[1]}))
     num_frames = max(len(scenes), len(pictures))
     if not of_species.moves:
-        chosen = int(of_hold.integers(len(pictures)))
+        chosen = most_open(meshes)
         pictures, meshes = pictures[chosen : chosen + 1], meshes[chosen : chosen + 1]
     pictures, meshes = _portraits(pictures, meshes, hold)
     path = _path(pictures[0].shape, meshes, scenes[0].shape, num_frames, frame_rate, hold, of_hold)
@@ -174,7 +178,7 @@ def _path(
     far = 0.02 * frame_width * much
     extent = Pose(6 * much, 4.5 * much, 2.2 * much, far, 0.6 * far, 1 + 0.03 * much)
     around = hand_held(num_frames, frame_rate, extent, generator)
-    return add_poses([replace(place)] * num_frames, around)
+    return add_poses([place] * num_frames, around)
 
 
 def _face(meshes: Float[np.ndarray, "pictures 468 2"]) -> tuple[Float[np.ndarray, " 2"], float]:

@@ -5,14 +5,15 @@
     OUT/manifest.csv                      a row for each, with all that was drawn
     OUT/README.md, OUT/simulation.json    what it is, for people and for programs
 
-Each video follows from the seed, the clip's name, the PAI species and its number, and from nothing
-else; so a run that was killed goes on where it was.
+What is drawn for a video follows from the seed, the clip's name, the PAI species and its number;
+what it shows follows from the clip's content too. So a run that was killed goes on where it was,
+and a clip whose size or time of change is another is filmed anew. Videos of clips that are gone
+stay.
 """
 
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +28,13 @@ from vivant.attacks.simulate import Hold, species_by_name
 from vivant.datasets.dataset import Problem
 from vivant.datasets.simulation_clip import (
     BONA_FIDE,
+    MAX_FACE,
     MAX_RATE,
     MAX_SECONDS,
     MAX_SIDE_PX,
     Clip,
+    Framing,
+    Shake,
     film_attack,
     film_bona_fide,
     read_clip,
@@ -39,6 +43,7 @@ from vivant.datasets.walk import VIDEO_ENDINGS, ending, list_files
 from vivant.errors import DataError, MediaError, OutputError, UnknownNameError, VivantError
 from vivant.faces.detectors.blazeface import blazeface
 from vivant.faces.mesh import FaceMesh
+from vivant.files import remove_unfinished, write_whole
 from vivant.parallel import Failure, in_processes
 from vivant.video.isolation import DecoderPool
 from vivant.video.limits import VideoLimits
@@ -48,10 +53,10 @@ __all__: list[str] = []
 MARKER = "simulation.json"
 MANIFEST = "manifest.csv"
 README = "README.md"
-VERSION = 1
+VERSION = 2
 """Of what a seed and a name give; another number means other videos."""
 _ROWS = ".rows"
-"""A file for each video that is done: its row, written after the video."""
+"""A file for each video that is done, written after it: its row, and what it was made of."""
 _FIRST = ("path", "label", "pai", "subject", "split", "source", "take", "frame_rate")
 
 
@@ -119,6 +124,7 @@ def simulate_folder(
     wanted = tuple(dict.fromkeys(species)) or tuple(known)
     sources, problems = _plan(root, wanted, num_takes)
     _claim(root, out, seed)
+    _remove_stale(root, out)
     total = sum(len(source.outputs) for source in sources)
     missing = [left for source in sources if (left := _missing(out, source)).outputs]
     kept = done = total - sum(len(source.outputs) for source in missing)
@@ -135,7 +141,7 @@ def simulate_folder(
         done += len(source.outputs) - not_made
         yield Progress(done, failed, total, kept, tuple(problems))
     _write_manifest(out)
-    _write(out / README, _readme(wanted, seed))
+    write_whole(out / README, _readme(wanted, seed))
 
 
 def _plan(root: Path, species: Sequence[str], num_takes: int) -> tuple[list[Source], list[Problem]]:
@@ -168,13 +174,48 @@ def _outputs(name: str, species: Sequence[str], num_takes: int) -> Iterator[Outp
 
 
 def _missing(out: Path, source: Source) -> Source:
-    """The source with the outputs that are not there."""
+    """The source with the outputs that are not there; see `_remove_stale`."""
     left = (
         each
         for each in source.outputs
         if not ((out / each.path).is_file() and _row_path(out, each.path).is_file())
     )
     return Source(source.path, tuple(left))
+
+
+def _remove_stale(root: Path, out: Path) -> None:
+    """Remove videos that are not what was written, or whose clip is another by now.
+
+    A clip that is gone says nothing against its videos.
+
+    Raises:
+        OutputError: something cannot be removed.
+    """
+    rows = out / _ROWS
+    for path in sorted(rows.rglob("*.json")):
+        video = out / path.relative_to(rows).with_suffix("")
+        try:
+            done = json.loads(path.read_text(encoding="utf-8"))
+            now, size = _state(root / done["row"]["source"]), done["size"]
+            is_whole = video.is_file() and video.stat().st_size == size
+            if is_whole and now in (None, done["source"]):
+                continue
+        except (OSError, ValueError, TypeError, KeyError):
+            pass  # A damaged row: nobody knows what the video is.
+        try:
+            path.unlink(missing_ok=True)
+            video.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{video} cannot be removed: {error}") from error
+
+
+def _state(path: Path) -> list[int] | None:
+    """Size and time of change, in ns, of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _claim(root: Path, out: Path, seed: int) -> None:
@@ -208,9 +249,8 @@ def _claim(root: Path, out: Path, seed: int) -> None:
             out.mkdir(mode=0o700, parents=True, exist_ok=True)  # Faces: for this user alone.
         except OSError as error:
             raise OutputError(f"{out} cannot be made: {error}") from error
-        _write(path, json.dumps(marker) + "\n")
-    for unfinished in out.rglob(".*.part"):  # Of a run that was killed.
-        unfinished.unlink(missing_ok=True)
+        write_whole(path, json.dumps(marker) + "\n")
+    remove_unfinished(out)
 
 
 def _build(root: Path, out: Path, seed: int) -> Callable[[Source], Problem | None]:
@@ -221,9 +261,10 @@ def _build(root: Path, out: Path, seed: int) -> Callable[[Source], Problem | Non
 
     def work(source: Source) -> Problem | None:
         try:
+            made_of = _state(root / source.path)  # Before it is read: a later change is noticed.
             clip = read_clip(root / source.path, pool, detector, mesh)
             for output in source.outputs:
-                _make(clip, source.path, output, out, seed)
+                _make(clip, source.path, output, out, seed, made_of)
         except OutputError:
             raise  # The disk is full, or not ours: no clip after this one fares better.
         except MediaError as error:
@@ -235,7 +276,9 @@ def _build(root: Path, out: Path, seed: int) -> Callable[[Source], Problem | Non
     return work
 
 
-def _make(clip: Clip, source: str, output: Output, out: Path, seed: int) -> None:
+def _make(
+    clip: Clip, source: str, output: Output, out: Path, seed: int, made_of: list[int] | None
+) -> None:
     """Film one video; then, when it is whole, write its row."""
     if output.species is None:
         take = film_bona_fide(clip, source, seed)
@@ -257,7 +300,8 @@ def _make(clip: Clip, source: str, output: Output, out: Path, seed: int) -> None
         "take": str(output.number),
         "frame_rate": f"{clip.rate:g}",
     }
-    _write(_row_path(out, output.path), json.dumps(row | take.parameters) + "\n")
+    done = {"row": row | take.parameters, "source": made_of, "size": path.stat().st_size}
+    write_whole(_row_path(out, output.path), json.dumps(done) + "\n")
 
 
 def _subject(source: str) -> str:
@@ -279,7 +323,7 @@ def _write_manifest(out: Path) -> None:
     rows = []
     for path in sorted((out / _ROWS).rglob("*.json")):
         try:
-            row: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+            row: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["row"]
         except (OSError, ValueError) as error:
             raise DataError(f"{path} is damaged: {error}; remove it and run again") from error
         if (out / row["path"]).is_file():
@@ -289,22 +333,7 @@ def _write_manifest(out: Path) -> None:
     writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _write(out / MANIFEST, table.getvalue())
-
-
-def _write(path: Path, text: str) -> None:
-    """A file that is there when it is whole.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error}") from error
+    write_whole(out / MANIFEST, table.getvalue())
 
 
 _README = """# Simulated attacks
@@ -317,10 +346,11 @@ that was trained or measured on them has never seen a print or a screen. Do not 
 rates on them as results.
 
 - `bona_fide/`: the clips' first {seconds:g} seconds, at most {rate:g} frames a second and
-  {side} pixels a side, filmed once more by a simulated camera and coded like the attacks, so that
-  neither noise nor coding nor size tells one from the other.
+  {side} pixels a side, framed anew, filmed once more by a simulated camera and coded like the
+  attacks, so that neither framing nor noise nor coding nor size tells one from the other.
 - `attack/<species>/`: {species}. Behind the instrument is the clip's own room, without the person;
-  what the person hid is made up.
+  what the person hid is made up. The room is one picture, moved as a hand moves a camera: where a
+  clip was filmed from a stand, or something moves behind the person, that tells them apart.
 - `manifest.csv`: a row for each, with all that was drawn. `subject` is the first folder of a clip's
   path, or the clip itself where it lies in none: sort clips into folders by person, or one person
   may come to stand on two sides of a split.
@@ -332,6 +362,9 @@ Faces are biometric data: `bona_fide/` and `attack/` show the people of the clip
 ## What was drawn
 
 Each number evenly from its range; `log` means that each doubling is as likely as the next.
+`framing_scale` is the width of the face against that in the clip. It ends where the face would have
+more than {max_face:g} of the frame's width or height, and `framing_x` and `framing_y` end where the
+clip's frame does; rows say what came of it.
 
 | column | range |
 |---|---|
@@ -341,19 +374,25 @@ Each number evenly from its range; `log` means that each doubling is as likely a
 
 def _readme(species: Sequence[str], seed: int) -> str:
     known = species_by_name()
-    records = [("hold_", Hold), *((f"{name}_", known[name].look) for name in species)]
+    records = [
+        ("framing_", Framing),
+        ("shake_", Shake),
+        ("hold_", Hold),
+        *((f"{name}_", known[name].look) for name in species),
+    ]
     ranges = [
         f"| `{prefix}{name}` | {given} |"
         for prefix, record in (*records, ("camera_", Camera))
         for name, given in stated(record).items()
-        if (prefix, name) != ("hold_", "face")
+        if prefix != "hold_" or name not in ("face", "x", "y")
     ]
-    ranges.insert(0, "| `hold_face` | 0.85 to 1.2 times the width of the face in the clip |")
+    ranges.append("| `hold_face`, `hold_x`, `hold_y` | follow from the clip and `framing_` |")
     return _README.format(
         seed=seed,
         seconds=MAX_SECONDS,
         rate=MAX_RATE,
         side=MAX_SIDE_PX,
+        max_face=MAX_FACE,
         species=", ".join(species),
         ranges="\n".join(ranges),
     )

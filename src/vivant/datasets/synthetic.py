@@ -8,7 +8,6 @@ people. `synthetic_plan` has the names, `synthetic_world` the cameras, rooms and
 import csv
 import io
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from vivant.datasets.synthetic_film import Studio, parameters, take
 from vivant.datasets.synthetic_plan import FRAME_RATE, LAYOUTS, SIZES, Video, plan
 from vivant.datasets.synthetic_readme import readme
 from vivant.errors import DataError, OutputError
+from vivant.files import remove_unfinished, write_whole
 from vivant.parallel import Failure, in_processes
 from vivant.records import Split
 
@@ -32,7 +32,7 @@ __all__: list[str] = []
 MARKER = "synthetic.json"
 PARAMETERS = "parameters.csv"
 README = "README.md"
-VERSION = 1
+VERSION = 2
 """Of what a seed and a name give; another number means other videos."""
 _BYTES_PER_FRAME = 12_000  # Twice the mean of `tiny`: to see in time that a disk is too small.
 _CHUNK = 30  # Videos of one subject that a process is given at once.
@@ -148,7 +148,7 @@ def generate(
     videos = plan(layout, size)
     marker = Marker(layout, size, seed, VERSION, len(videos))
     _claim(root, marker)
-    missing = [video for video in videos if not (root / video.path).is_file()]
+    missing = [video for video in videos if not _is_made(root / video.path)]
     _require_space(root, len(missing) * SIZES[size].num_frames * _BYTES_PER_FRAME)
     _write_notes(root, marker, videos)
     kept = done = len(videos) - len(missing)
@@ -160,6 +160,11 @@ def generate(
             raise OutputError(f"{names} were not made: {result.message}; run it again")
         done += result
         yield Progress(done, len(videos), kept)
+
+
+def _is_made(path: Path) -> bool:
+    """Whether a video is there. Videos come whole or not at all; a full disk leaves empty ones."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _claim(root: Path, marker: Marker) -> None:
@@ -181,9 +186,8 @@ def _claim(root: Path, marker: Marker) -> None:
                 f"else in {root}: name another folder"
             )
         content = {"synthetic": asdict(marker), "note": "drawn by a program; not people"}
-        _write(root / MARKER, json.dumps(content, indent=2) + "\n")
-    for unfinished in root.rglob(".*.part"):  # Of a run that was killed.
-        unfinished.unlink(missing_ok=True)
+        write_whole(root / MARKER, json.dumps(content, indent=2) + "\n")
+    remove_unfinished(root)
 
 
 def _words(marker: Marker) -> str:
@@ -206,14 +210,14 @@ def _require_space(root: Path, num_bytes: int) -> None:
 
 def _write_notes(root: Path, marker: Marker, videos: Sequence[Video]) -> None:
     """README, parameters, and where they are whole the owner's lists."""
-    _write(root / README, readme(marker.layout, marker.size, marker.seed, len(videos)))
+    write_whole(root / README, readme(marker.layout, marker.size, marker.seed, len(videos)))
     rows = [parameters(take(video, marker.layout, marker.seed)) for video in videos]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     table = io.StringIO()
     writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _write(root / PARAMETERS, table.getvalue())
+    write_whole(root / PARAMETERS, table.getvalue())
     if marker.layout == "oulu-npu" and SIZES[marker.size].is_whole:
         for protocol in oulu_npu.oulu_npu().protocols:
             if protocol != "all":
@@ -230,22 +234,7 @@ def _write_lists(root: Path, protocol: str) -> None:
             is_test_replay = split is Split.TEST and instrument.startswith("replay")
             label = "-2" if is_test_replay else "-1" if instrument else "+1"
             lines.append(f"{label},{name}\n")
-        _write(root / file, "".join(lines))
-
-
-def _write(path: Path, text: str) -> None:
-    """A file that is there when it is whole.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error}") from error
+        write_whole(root / file, "".join(lines))
 
 
 def _chunks(videos: Sequence[Video]) -> Iterator[tuple[Video, ...]]:

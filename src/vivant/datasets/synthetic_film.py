@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from vivant.attacks.acting import Acting, Manner, act
-from vivant.attacks.bona_fide import MARGIN, Scene, film_person, in_light, meshes_of, views
+from vivant.attacks.bona_fide import MARGIN, Scene, film_person, meshes_of, views
 from vivant.attacks.camera import Camera, Filming
 from vivant.attacks.figure import figure
 from vivant.attacks.light import Light
 from vivant.attacks.person import Person
 from vivant.attacks.pose import Pose, add_poses, hand_held
 from vivant.attacks.ranges import draw, numbers, ranged
-from vivant.attacks.rooms import ROOMS, room
+from vivant.attacks.rooms import room
 from vivant.attacks.simulate import species_by_name
 from vivant.attacks.species.species import Species
 from vivant.attacks.staging import Staging
@@ -30,14 +30,12 @@ from vivant.datasets.synthetic_world import WORLDS
 
 __all__: list[str] = []
 
-_ENROLMENTS = 2
-"""Clips of a subject that attacks show."""
 _METERING = 0.4
 """How far exposure follows the face: 0 not at all, 1 all skin is equally bright in the end."""
 _MIDDLE_SKIN = 0.25
 """Light that skin gives back at which a camera exposes as it would without a face."""
-_FINER = 1.3
-"""Of those clips' frames, against the benchmark's: who makes an attack has a good picture."""
+_FINER = 1.6
+"""Of the frames that attacks show, against the benchmark's: who makes one has a good picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +77,6 @@ class Take:
     camera: Camera
     framing: Framing
     manner: Manner
-    enrolment: int | None
-    """Which of the subject's clips an attack shows."""
     look: Any
     """Of the instrument; None for bona fide."""
     grip: Grip | None
@@ -99,21 +95,20 @@ def take(video: Video, layout: str, seed: int) -> Take:
     of_place = _generator(seed, layout, video.subject, video.session)
     kind = str(of_place.choice(session.rooms))
     room_seed = int(of_place.integers(2**31))
-    # A third of the rooms is sharp, the others from a little to far out of focus.
-    defocus = float(max(of_place.uniform(-0.01, 0.02), 0.0))
+    defocus = _defocus(of_place)
     generator = _generator(seed, video.path)
     light = _varied(session.light, generator)
+    camera = _adjusted(world.cameras[video.camera], generator)
     framing = draw(Framing, generator)
     manner = draw(Manner, generator)
     person = traits_of(video.subject, layout, seed)
-    look = grip = enrolment = None
+    look = grip = None
     if video.pai_species is not None:
         assert video.instrument is not None
         kinds = _species()
-        fixed = dict(world.instruments[video.instrument])
+        fixed = dict(world.instruments[video.paper or video.instrument])
         look = draw(kinds[video.pai_species].look, generator, **fixed)
         grip = draw(Grip, generator)
-        enrolment = int(generator.integers(_ENROLMENTS))
     return Take(
         video,
         person,
@@ -121,10 +116,9 @@ def take(video: Video, layout: str, seed: int) -> Take:
         room_seed,
         defocus,
         light,
-        _metered(world.cameras[video.camera], person),
+        _metered(camera, person),
         framing,
         manner,
-        enrolment,
         look,
         grip,
     )
@@ -145,9 +139,9 @@ def parameters(drawn: Take) -> dict[str, str]:
         "session": video.session,
         "pai_species": video.pai_species or "",
         "instrument": video.instrument or "",
+        "paper": video.paper or "",
         "room": drawn.room,
         "room_defocus": f"{drawn.defocus:.6g}",
-        "enrolment": "" if drawn.enrolment is None else str(drawn.enrolment),
     }
     row |= numbers(drawn.light, "light_") | numbers(drawn.camera, "camera_")
     row |= numbers(drawn.framing, "framing_") | numbers(drawn.manner, "manner_")
@@ -172,7 +166,7 @@ class Studio:
         self._subject: int | None = None
         self._person: Person | None = None
         self._sitter: Person | None = None  # The same person, larger, for the enrolments.
-        self._enrolments: dict[int, _Enrolment] = {}
+        self._enrolments: dict[str, _Enrolment] = {}  # By session.
 
     def film(self, video: Video) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
         """The frames of a video, RGB, 0..255."""
@@ -188,7 +182,7 @@ class Studio:
             drawn.defocus,
             np.random.default_rng(drawn.room_seed),
         )
-        if drawn.enrolment is None:
+        if drawn.grip is None:
             frames = self._bona_fide(drawn, acting, place, generator)
         else:
             frames = self._attack(drawn, acting, place, generator)
@@ -215,13 +209,12 @@ class Studio:
         place: UInt8[np.ndarray, "height width 3"],
         generator: np.random.Generator,
     ) -> Iterator[UInt8[np.ndarray, "frame_height frame_width 3"]]:
-        assert drawn.enrolment is not None
-        assert drawn.grip is not None
         assert drawn.video.pai_species is not None
-        if drawn.enrolment not in self._enrolments:
-            self._enrolments[drawn.enrolment] = self._enrol(drawn.traits, drawn.enrolment)
+        session = drawn.video.session
+        if session not in self._enrolments:
+            self._enrolments[session] = self._enrol(drawn.traits, session)
         species = _species()[drawn.video.pai_species]
-        shown = self._enrolments[drawn.enrolment]
+        shown = self._enrolments[session]
         start = int(generator.integers(len(shown.frames)))
         staging = _stage(
             shown.turned(start) if species.moves else shown.still(start),
@@ -230,28 +223,42 @@ class Studio:
             acting,
             generator,
         )
-        filming = Filming(in_light(drawn.camera, drawn.light), generator)
+        filming = Filming(drawn.camera, generator, drawn.light)
         return species.film(staging, filming, drawn.look, generator)
 
-    def _enrol(self, traits: Traits, number: int) -> "_Enrolment":
-        """Film a subject by another camera, in another room: what attacks will show."""
+    def _enrol(self, traits: Traits, session: str) -> "_Enrolment":
+        """Film a subject by another camera, in another room: what attacks of a session will show.
+
+        Kinds of room, their focus and the light are the session's: else a place would tell attacks
+        from bona fide. The light's colour is left out, as the camera balances it.
+        """
         assert self._subject is not None
-        generator = _generator(self._seed, self._layout, self._subject, f"enrolment {number}")
+        generator = _generator(self._seed, self._layout, self._subject, f"enrolment {session}")
         width, height = (round(_FINER * side / 2) * 2 for side in self._size)
         if self._sitter is None:
             face_px = _FINER * FACE_PX[self._layout]
             self._sitter = Person(figure(traits, _with_margin((width, height)), face_px))
+        sharpening, contrast = generator.uniform([0.4, 0.3], [0.8, 0.9]).tolist()
         camera = draw(
-            Camera, generator, defocus_px=0.4, shot_noise=0.008, read_noise=0.001, sharpening=0.3
+            Camera,
+            generator,
+            defocus_px=0.3,
+            shot_noise=0.008,
+            read_noise=0.001,
+            sharpening=sharpening,
+            contrast=contrast,
         )
         camera = _metered(camera, traits)
-        light = draw(Light, generator, level=1.0, key=float(generator.uniform(0.1, 0.5)))
-        kind = str(generator.choice(list(ROOMS)))
-        place = room(
-            kind, _with_margin((width, height)), float(generator.uniform(0, 0.02)), generator
+        place = WORLDS[self._layout].sessions[session]
+        light = replace(_varied(place.light, generator), red=1.0, blue=1.0)
+        background = room(
+            str(generator.choice(place.rooms)),
+            _with_margin((width, height)),
+            _defocus(generator),
+            generator,
         )
         acting = act(self._num_frames, FRAME_RATE, width, generator)
-        scene = Scene(place, light, acting)
+        scene = Scene(background, light, acting)
         frames = list(film_person(self._sitter, scene, camera, (width, height), generator))
         return _Enrolment(frames, meshes_of(self._sitter, scene, (width, height)), acting.eyelids)
 
@@ -349,9 +356,31 @@ def _species() -> dict[str, Species]:
     return species_by_name()
 
 
+def _defocus(generator: np.random.Generator) -> float:
+    """Of a room: a third of them is sharp, the others from a little to far out of focus."""
+    return float(max(generator.uniform(-0.01, 0.02), 0.0))
+
+
+def _adjusted(camera: Camera, generator: np.random.Generator) -> Camera:
+    """A camera as it is in one video: no phone focuses, exposes and processes twice alike."""
+    focus = float(np.exp(generator.uniform(np.log(0.7), np.log(2.2))))
+    contrast, sharpening = generator.uniform([-0.25, -0.1], [0.25, 0.3]).tolist()
+    exposure, red, blue = generator.uniform([0.8, 0.94, 0.94], [1.25, 1.06, 1.06]).tolist()
+    return replace(
+        camera,
+        defocus_px=camera.defocus_px * focus,
+        contrast=float(np.clip(camera.contrast + contrast, 0, 1)),
+        sharpening=max(camera.sharpening + sharpening, 0.0),
+        exposure=camera.exposure * exposure,
+        red=camera.red * red,
+        blue=camera.blue * blue,
+        crf=camera.crf + int(generator.integers(-3, 3, endpoint=True)),
+    )
+
+
 def _varied(light: Light, generator: np.random.Generator) -> Light:
     """A little different, as the day goes."""
-    level, red, blue, key = generator.uniform([0.85, 0.97, 0.97, -0.1], [1.15, 1.03, 1.03, 0.1])
+    level, red, blue, key = generator.uniform([0.85, 0.97, 0.97, -0.25], [1.15, 1.03, 1.03, 0.25])
     yaw, pitch = generator.uniform([-15, -10], [15, 10])
     return Light(
         light.level * float(level),

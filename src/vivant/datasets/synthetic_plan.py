@@ -40,6 +40,10 @@ FACE_PX = {"oulu-npu": 150.0, "siw": 124.0}
 """Width of the mean face's mesh. The detector's box is 1.13 times as wide."""
 
 
+_PAPERS = {"1": "print_glossy", "2": "print_matt"}
+"""Of SiW's prints, by session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Video:
     """One video to be made."""
@@ -53,7 +57,9 @@ class Video:
     """Which of the layout's rooms and lights it is filmed in."""
     pai_species: str | None
     instrument: str | None
-    """Which of the layout's prints and screens: `print_1`."""
+    """As the reader names it: `print_1`."""
+    paper: str | None = None
+    """Of SiW's prints, whose session tells the paper: `print_glossy` or `print_matt`."""
     is_mirrored: bool = False
     """Left and right exchanged: SiW's names with `.m`."""
 
@@ -102,8 +108,8 @@ def _oulu_npu(size: Size) -> Iterator[Video]:
 def _siw(size: Size) -> Iterator[Video]:
     """Where not whole, each subject has half of the names of each type.
 
-    Type, medium and session of the 28 names: bona fide in two lights and two sessions, prints of
-    two pictures on two papers by sensor 1 alone, replays on four devices.
+    Type, medium and session of the 28 names: bona fide in two lights and two sessions, prints in
+    two lights on two papers by sensor 1 alone, replays on four devices.
     """
     dev = siw.DEV_SUBJECTS["bob"]
     sides: dict[Split, list[int]] = {split: [] for split in Split}
@@ -131,11 +137,11 @@ def _siw(size: Size) -> Iterator[Video]:
                     f"{folder}/{label}/{subject:03}/{name}",
                     subject,
                     f"sensor_{sensor}",
-                    # An attack is filmed in both lights too.
-                    f"light_{medium}" if species is None else f"light_{1 + int(session) % 2}",
+                    # A replay's medium is the device: it is filmed in both lights too.
+                    f"light_{1 + int(session) % 2}" if kind == "3" else f"light_{medium}",
                     species,
-                    # Of prints the session is the paper: 1 glossy, 2 matt.
-                    f"print_{session}" if kind == "2" else f"replay_{medium}" if species else None,
+                    f"{species}_{medium}" if species else None,
+                    _PAPERS[session] if kind == "2" else None,
                     is_mirrored,
                 )
 

@@ -33,15 +33,17 @@ must not be given out as results on {name}, nor compared with any.
 - **Between sessions**:
   {sessions}
 - **Between {cameras}**: lens, noise, white balance, exposure, contrast, sharpening, compression;
-  each is one fixed camera model. All videos have {width}x{height} pixels, {num_frames} frames,
+  each is one camera model. All videos have {width}x{height} pixels, {num_frames} frames,
   {rate:g} frames a second.
 - **Between videos**: distance and place of the face; how head, eyelids, lips, brows and the hand
-  that films move; the light, a little; the noise.
+  that films move; the light, a little; the camera's focus, exposure, contrast, sharpening, white
+  balance and compression; the noise.
 - **Between instruments**:
   {instruments}
 
 Bona fide and attack share cameras, rooms, light, framing, shake, length and coding. What an attack
-shows was filmed before, by another camera, in another room: two such clips of each subject.
+shows was filmed before, by another camera, in another room of the same session's kinds: one such
+clip of each subject and session.
 
 `parameters.csv` has a row for each video: `path` and all that was drawn for it. It is no part of
 the data set as it is read; `vivant.datasets.synthetic.read_parameters` gives it by path.
@@ -61,9 +63,9 @@ protocols are rules that need no lists."""
 
 _SIW = """\
 Subjects have the owner's numbers; the dev side is that of the default (`bob`). Medium 1 and 2 of
-bona fide videos are an even and a one-sided light; of prints two pictures, session 1 on glossy and
-2 on matt paper; of replays a tablet, two phones and a monitor. One name has `.m`: it is mirrored.
-{lists}"""
+bona fide videos and prints are an even and a one-sided light, session 1 of prints is on glossy and
+2 on matt paper; media of replays are a tablet, two phones and a monitor. One name has `.m`: it
+is mirrored. {lists}"""
 _SIW_PART = "Of each subject there are 14 of 28 names."
 
 _SESSIONS = {

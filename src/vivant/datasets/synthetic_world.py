@@ -30,7 +30,7 @@ class World:
     cameras: Mapping[str, Camera]
     sessions: Mapping[str, Session]
     instruments: Mapping[str, Mapping[str, Any]]
-    """Of each print and screen, the fields of its look that are its own."""
+    """Of each print and screen, the fields of its look that are its own; SiW's prints by paper."""
 
 
 # Six phones as unlike as front cameras are, and SiW's two sensors: a good camera and a webcam.
@@ -64,7 +64,7 @@ OULU_NPU = World(
     {
         "session_1": Session(("wall", "office"), Light(1.0, 1.0, 1.0, 0.25, 15.0, 35.0)),
         "session_2": Session(
-            ("window", "curtain", "plants"), Light(0.8, 1.12, 0.85, 0.6, -45.0, 15.0)
+            ("window", "curtain", "plants"), Light(0.8, 1.12, 0.85, 0.5, -45.0, 15.0)
         ),
         "session_3": Session(
             ("bricks", "shelf", "panelling"), Light(0.5, 0.95, 1.1, 0.4, 35.0, 45.0)
@@ -73,16 +73,16 @@ OULU_NPU = World(
     {
         # Two printers as far apart as the owner's: dots in rows on coated paper, strewn on plain.
         "print_1": {"screen": "halftone", "dot_strength": 0.75, "lines_per_inch": 100.0,
-                    "gloss": 0.16, "polish": 40.0, "saturation": 0.85, "warmth": 0.02,
-                    "fibres": 0.008, "ink_blur_mm": 0.15},
+                    "gloss": 0.07, "polish": 40.0, "gamma": 1.3, "saturation": 1.0,
+                    "warmth": 0.02, "fibres": 0.008, "ink_blur_mm": 0.08},
         "print_2": {"screen": "dither", "dot_strength": 0.9, "dots_per_inch": 300.0,
-                    "gloss": 0.03, "polish": 12.0, "saturation": 0.68, "warmth": -0.03,
-                    "fibres": 0.024, "ink_blur_mm": 0.3},
+                    "gloss": 0.015, "polish": 12.0, "gamma": 1.2, "saturation": 1.0,
+                    "warmth": -0.015, "fibres": 0.024, "ink_blur_mm": 0.15},
         # A monitor of 1280x1024 on 19 inches, and a notebook's of 227 pixels per inch.
-        "replay_1": {"ppi": 92.0, "gamma": 1.15, "black": 0.022, "coolness": 0.10, "falloff": 2.2,
+        "replay_1": {"ppi": 92.0, "gamma": 1.1, "black": 0.012, "coolness": 0.03, "falloff": 2.2,
                      "reflection": 0.03, "bezel_cm": 1.6, "grip": "unseen"},
         "replay_2": {"ppi": 227.0, "gamma": 1.0, "black": 0.006, "coolness": 0.01, "falloff": 0.6,
-                     "reflection": 0.12, "bezel_cm": 1.0, "grip": "unseen"},
+                     "reflection": 0.07, "bezel_cm": 1.0, "grip": "unseen"},
     },
 )  # fmt: skip
 
@@ -97,17 +97,17 @@ SIW = World(
         ),
     },
     {
-        "print_1": {**OULU_NPU.instruments["print_1"], "gloss": 0.2, "polish": 80.0},
-        "print_2": OULU_NPU.instruments["print_2"],
+        "print_glossy": {**OULU_NPU.instruments["print_1"], "gloss": 0.09, "polish": 80.0},
+        "print_matt": OULU_NPU.instruments["print_2"],
         # A tablet, two phones (a liquid crystal and pixels that shine themselves), a monitor.
         "replay_1": {"ppi": 264.0, "picture_cm": 15.5, "black": 0.008, "gamma": 1.05,
-                     "coolness": 0.04, "reflection": 0.09, "bezel_cm": 0.8, "grip": "thumbs"},
+                     "coolness": 0.0, "reflection": 0.09, "bezel_cm": 0.8, "grip": "thumbs"},
         "replay_2": {"ppi": 280.0, "picture_cm": 12.0, "black": 0.012, "gamma": 1.0,
-                     "coolness": 0.08, "reflection": 0.07, "bezel_cm": 0.4, "grip": "thumbs"},
+                     "coolness": 0.02, "reflection": 0.07, "bezel_cm": 0.4, "grip": "thumbs"},
         "replay_3": {"ppi": 290.0, "picture_cm": 11.0, "black": 0.002, "gamma": 1.2,
-                     "coolness": 0.0, "reflection": 0.12, "bezel_cm": 0.25, "grip": "thumbs"},
+                     "coolness": -0.05, "reflection": 0.08, "bezel_cm": 0.25, "grip": "thumbs"},
         "replay_4": {"ppi": 100.0, "picture_cm": 26.0, "black": 0.025, "gamma": 1.15,
-                     "coolness": 0.12, "reflection": 0.03, "bezel_cm": 1.8, "grip": "unseen"},
+                     "coolness": 0.02, "reflection": 0.03, "bezel_cm": 1.8, "grip": "unseen"},
     },
 )  # fmt: skip
 

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from attacks.staged import filmed
+from attacks.staged import CAMERA, filmed
 from attacks.tracking import follow, off_plane_px
 from vivant.attacks.camera import Camera
+from vivant.attacks.light import Light
 from vivant.attacks.pose import Pose
 from vivant.attacks.recapture import Lens, locate
 from vivant.attacks.species.screen_replay import moire
@@ -91,6 +94,20 @@ def test_a_screen_shows_one_picture_after_the_other():
     assert first[180:220, 180:220].mean() > 20  # A screen's black is not black.
 
 
+def test_a_screen_shines_by_itself_and_has_not_the_room_s_colour():
+    plain = {"coolness": 0.0, "black": 0.0, "reflection": 0.0, "grip": "unseen", "ppi": 2000.0}
+    before, after = (
+        next(filmed("replay", [GREY], [Pose()], light=light, **plain)).astype(float)
+        for light in (Light(), Light(red=1.15, blue=0.8))
+    )
+    screen = np.s_[150:250, 150:250]
+    wall = np.s_[:30, :30]
+    colour = after[screen].mean(axis=(0, 1)) - before[screen].mean(axis=(0, 1))
+    np.testing.assert_allclose(colour, 0, atol=1)
+    assert (after[wall] - before[wall]).mean(axis=(0, 1))[0] > 3
+    assert (after[wall] - before[wall]).mean(axis=(0, 1))[2] < -5
+
+
 def test_a_bezel_is_black_and_as_wide_as_stated():
     plain = {"picture_cm": 10.0, "reflection": 0.0, "grip": "unseen"}
     widths = []
@@ -150,3 +167,17 @@ def test_hands_are_before_the_screen():
     differs = np.abs(held.astype(int) - free).max(axis=-1) > 40
     assert differs[320:].sum() > 200
     assert not differs[:250].any()
+
+
+def test_hands_are_as_blurred_by_the_lens_as_the_rest():
+    """Below the device, where there is nothing but arms before an even wall."""
+    steepest = []
+    for defocus_px in (0.0, 2.5):
+        lens = replace(CAMERA, defocus_px=defocus_px, shot_noise=0.0, read_noise=0.0, mosaic=False)
+        frames = filmed(
+            "replay", [GREY], [Pose()], camera=lens, ppi=2000.0, picture_cm=8.0, bezel_cm=0.3
+        )
+        below = next(frames)[375:390, :, 1].astype(int)
+        steepest.append(np.abs(np.diff(below, axis=1)).max())
+    assert steepest[0] > 15
+    assert steepest[1] < 0.6 * steepest[0]

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from vivant.attacks.camera import Filming, to_light
+from vivant.attacks.eyelids import most_open
 from vivant.attacks.paper import Paper, PaperLook
 from vivant.attacks.pose import Pose, add_poses, hand_held
 from vivant.attacks.ranges import one_of, ranged
@@ -51,10 +52,11 @@ def cut_photo() -> Species:
 def _film(
     staging: Staging, filming: Filming, look: CutPhotoLook, generator: np.random.Generator
 ) -> Iterator[UInt8[np.ndarray, "frame_height frame_width 3"]]:
-    """Frames of the print of the first picture; behind it are the eyes of one after the other."""
+    """A print of the picture with the most open eyes; behind it are those of one after another."""
     height, width, _ = staging.pictures[0].shape
-    holes = _holes(staging.meshes[0], width, height, look, generator)
-    paper = Paper(staging.pictures[0], staging.scale, look, generator, holes)
+    printed = most_open(staging.meshes)
+    holes = _holes(staging.meshes[printed], width, height, look, generator)
+    paper = Paper(staging.pictures[printed], staging.scale, look, generator, holes)
     slip_px = look.slip * width * staging.scale
     slips = hand_held(len(staging.path), 30.0, Pose(1.5, 1.5, 1.0, slip_px, slip_px), generator)
     behind_px = look.gap_cm / look.picture_cm * width
@@ -68,7 +70,10 @@ def _film(
         # Where no part sees the sheet, none sees what is behind it.
         found = paper.seen(pose, staging.lens, filming.camera)
         if found is not None:
-            lay_over(light, _behind(staging, number, inner, behind_px, aim, region, look.shade))
+            lay_over(
+                light,
+                _behind(staging, (printed, number), inner, behind_px, aim, region, look.shade),
+            )
         lay_over(light, found)
         if hands is not None:
             lay_over(light, hands.seen(pose))
@@ -77,7 +82,7 @@ def _film(
 
 def _behind(
     staging: Staging,
-    number: int,
+    numbers: tuple[int, int],
     pose: Pose,
     behind_px: float,
     aim: Float[np.ndarray, " 2"],
@@ -87,14 +92,15 @@ def _behind(
     """The person behind the sheet, near its holes: which part of the frame sees what.
 
     The eyes of another picture are brought to where they are on the printed one; there the person
-    would hold them.
+    would hold them. The two numbers are of the printed picture and of the frame.
     """
     height, width, _ = region.shape
     places = locate(pose, (width, height), 1.0, staging.lens, behind_px=behind_px)
     if places is None:
         return None
+    of_print, number = numbers
     shown = number if len(staging.pictures) > 1 else 0
-    printed, worn = (staging.meshes[each, list(_CORNERS)] - 0.5 for each in (0, shown))
+    printed, worn = (staging.meshes[each, list(_CORNERS)] - 0.5 for each in (of_print, shown))
     to_shown = _similarity(printed, worn).astype(np.float32)
     x, y = places.columns - np.float32(aim[0]), places.rows - np.float32(aim[1])
     columns = to_shown[0, 0] * x + to_shown[0, 1] * y + to_shown[0, 2]

@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32, UInt8
 from vivant.attacks.camera import Camera, Filming, to_light
 from vivant.attacks.gratings import seen_wave
 from vivant.attacks.hand import Hands
+from vivant.attacks.light import Light
 from vivant.attacks.ranges import one_of, ranged
 from vivant.attacks.recapture import (
     Places,
@@ -45,17 +46,17 @@ class ScreenLook:
     """Black bars above and below, as a share of the picture's height."""
     bezel_cm: float = ranged(0.6, 0.25, 2.0, log=True)
     """Black border at the sides; a little more above and below."""
-    gamma: float = ranged(1.12, 0.95, 1.25)
+    gamma: float = ranged(1.15, 1.0, 1.4)
     """Exponent of the screen's light against the picture's: above 1 is contrastier."""
     black: float = ranged(0.012, 0.002, 0.03)
     """Light of a black pixel, 0..1."""
-    brightness: float = ranged(0.9, 0.45, 1.3)
+    brightness: float = ranged(0.7, 0.38, 0.95)
     """Light of a white pixel against that of white paper in the room."""
-    coolness: float = ranged(0.08, -0.03, 0.14)
+    coolness: float = ranged(0.02, -0.08, 0.08)
     """Of white: share of blue that is more, and of red that is less."""
     falloff: float = ranged(0.7, 0.0, 3.0)
     """How fast it gets darker seen from the side: exponent of the cosine."""
-    reflection: float = ranged(0.05, 0.0, 0.16)
+    reflection: float = ranged(0.04, 0.0, 0.09)
     """Light of the room that the glass mirrors at most, 0..1."""
     band: float = ranged(0.05, 0.0, 0.12)
     """How much darker the band is that runs over the screen when it is refreshed, 0..1."""
@@ -91,7 +92,7 @@ def _film(
     band_at = float(generator.uniform())
     for number, pose in enumerate(staging.path):
         if number == 0 or len(staging.pictures) > 1:
-            device[panel] = _shown(staging.pictures[number], shown_size, pitch, look)
+            device[panel] = _shown(staging.pictures[number], shown_size, pitch, look, filming.light)
         light = staging.behind(number)
         places = locate(pose, (device.shape[1], device.shape[0]), density, staging.lens)
         if places is None:
@@ -113,7 +114,9 @@ def _film(
         glare = screen * places.spread(look.reflection * window.light(places.mirrored()))
         light[places.part] += three(glare)
         if hands is not None:
-            lay_over(light, hands.seen(pose))
+            found = hands.seen(pose)
+            if found is not None:  # They come after the lens, and are blurred by it like the rest.
+                lay_over(light, (found[0], filming.focus(found[1])))
         yield filming.record(light)
 
 
@@ -178,11 +181,15 @@ def _shown(
     size: tuple[int, int],
     pitch: float,
     look: ScreenLook,
+    room: Light,
 ) -> Float32[np.ndarray, "rows columns 3"]:
-    """The light of a picture on the screen, which has no more detail than the panel has pixels."""
+    """The light of a picture on the screen, which has no more detail than the panel has pixels.
+
+    The camera gives all that it sees the room's colour, which a screen's own light has not.
+    """
     level = np.arange(256, dtype=np.uint8)
     curve = to_light(np.repeat(level[None, :, None], 3, axis=2))[0] ** np.float32(look.gamma)
-    tint = np.array([1 - look.coolness, 1, 1 + look.coolness])
+    tint = np.array([(1 - look.coolness) / room.red, 1, (1 + look.coolness) / room.blue])
     curve = (look.black + (look.brightness - look.black) * curve) * tint
     if pitch > 1:
         panel = (max(round(size[0] / pitch), 1), max(round(size[1] / pitch), 1))

@@ -43,7 +43,8 @@ def synthetic(
     )
     with Bar(*columns, console=console) as bar:
         task = bar.add_task("videos", total=None, rate="")
-        for state in generate(out, layout, size, seed, workers or os.cpu_count() or 1):
+        num_workers = workers or len(os.sched_getaffinity(0))
+        for state in generate(out, layout, size, seed, num_workers):
             made = state.done - state.kept
             rate = made / max(time.monotonic() - started, 1e-6)
             bar.update(task, completed=state.done, total=state.total, rate=f"{rate:.1f} a second")
