@@ -7,7 +7,7 @@
 
 What is drawn for a video follows from the seed, the clip's name, the PAI species and its number;
 what it shows follows from the clip's content too. So a run that was killed goes on where it was,
-and a clip whose size or time of change is another is filmed anew. Videos of clips that are gone
+and a clip whose size or time of change is another is filmed anew; videos of a clip that is gone
 stay.
 """
 
