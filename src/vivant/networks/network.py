@@ -23,7 +23,7 @@ from vivant.networks.precision import full_precision
 from vivant.networks.region_proposal import RegionProposal, sample_patches
 from vivant.records import Label
 
-__all__ = ["AttendedAuxiliaryModule", "Network", "NetworkOutput"]
+__all__ = ["Advice", "AttendedAuxiliaryModule", "Network", "NetworkOutput"]
 
 # Axes: b clips, n frames of a clip, a frames that the AAM sees, k patches, side pixels of a crop.
 
@@ -48,6 +48,19 @@ class NetworkOutput(NamedTuple):
     centres: Tensor | None = None
     boxes: Tensor | None = None
     depth: Tensor | None = None
+
+
+class Advice(NamedTuple):
+    """What the Advisor hands on: all that the rest of the network needs of the crops' features."""
+
+    logits: Tensor
+    """(b, 2) in the order of `Label`."""
+    readout: Tensor
+    """(b, h): what the Advisor's classifier sees."""
+    cam: Tensor
+    """(b, n, 7, 7): each frame's weighted feature map, before Eq. 4's ReLU."""
+    features: Tensor | None
+    """F of the frames that the second module sees, (b, a, c, 7, 7); None without that module."""
 
 
 class AttendedAuxiliaryModule(nn.Module):
@@ -133,25 +146,59 @@ class Network(nn.Module):
             WeightsError: in evaluation mode, a part of the answer is not finite, though the score
                 may be: the weights are damaged. (Training looks at its losses.)
         """
+        advice = self.advise(crops)
+        aam: dict[str, Tensor | None] = {} if self.aam is None else self.attend(crops, advice)
+        return self.conclude(advice, aam)
+
+    def advise(self, crops: Shaped[Tensor, "..."]) -> Advice:
+        """The first half: the Advisor Module and its Grad-CAM. Takes and raises what `forward` does.
+
+        Training calls the halves one by one: stage 1 needs this one alone, and stage 2, where the
+        Advisor is frozen, can keep what it said.
+        """
         self._check(crops)
         scale = self.config.crop_side_px // CROP_SIDE_PX
         small = crops
         if scale > 1:
             small = F.avg_pool2d(crops.flatten(0, 1), scale).unflatten(0, crops.shape[:2])
         advisor = self.advisor(small)
-        advisor_score = advisor.logits.softmax(1)[:, Label.BONA_FIDE]  # (b,)
         with full_precision(crops.device):
             cam = self.gradcam(self.advisor, advisor)  # (b, n, 7, 7)
-        aam: dict[str, Tensor | None] = {}
-        if self.aam is not None:
-            seen = (crops, advisor.features, cam)
-            aam = self.aam(*(self.select_frames(of_clip) for of_clip in seen))
+        features = None if self.aam is None else self.select_frames(advisor.features)
+        return Advice(advisor.logits, advisor.readout, cam, features)
+
+    def attend(
+        self, crops: Float[Tensor, "b n 3 side side"], advice: Advice
+    ) -> dict[str, Tensor | None]:
+        """The second half: the Attended-Auxiliary Module's fields of `NetworkOutput`.
+
+        Args:
+            crops: Those that the advice is about.
+            advice: From `advise`.
+
+        Raises:
+            ConfigError: there is no such module.
+        """
+        seen, cam = self.select_frames(crops), self.select_frames(advice.cam)
+        assert self.aam is not None
+        fields: dict[str, Tensor | None] = self.aam(seen, advice.features, cam)
+        return fields
+
+    def conclude(self, advice: Advice, aam: dict[str, Tensor | None]) -> NetworkOutput:
+        """Put both halves together.
+
+        Args:
+            advice: From `advise`.
+            aam: From `attend`; empty for the Advisor's score alone.
+        """
+        advisor_score = advice.logits.softmax(1)[:, Label.BONA_FIDE]  # (b,)
+        mode = self.config.fusion if aam else "am"
         output = NetworkOutput(
-            bona_fide_score=fuse(self.config.fusion, advisor_score, aam.get("aam_score")),
+            bona_fide_score=fuse(mode, advisor_score, aam.get("aam_score")),
             advisor_score=advisor_score,
-            advisor_logits=advisor.logits,
-            advisor_embedding=advisor.readout,
-            cam=cam.relu(),
+            advisor_logits=advice.logits,
+            advisor_embedding=advice.readout,
+            cam=advice.cam.relu(),
             **aam,
         )
         self._check_answer(output)
