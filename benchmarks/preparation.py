@@ -120,7 +120,7 @@ def whole(root: Path, rows: Sequence[Presentation], num_workers: int, repeats: i
     for repeat in range(repeats):
         for workers in seconds:
             folder = root / f"store_{repeat}_{workers}"
-            store = Store.create(folder, current_manifest("folder", settings))
+            store = Store.create(folder, current_manifest("folder", settings, is_synthetic=False))
             started_s = time.perf_counter()
             for outcome in prepare(rows, store, partial(preparer, root, settings), workers):
                 assert outcome.num_frames, outcome.message

@@ -85,7 +85,9 @@ def prepared(
 
 
 def new_store(folder: Path, settings: PreparationSettings | None = None) -> Store:
-    return Store.create(folder, current_manifest("folder", settings or PreparationSettings()))
+    return Store.create(
+        folder, current_manifest("folder", settings or PreparationSettings(), is_synthetic=False)
+    )
 
 
 def filled(folder: Path, rows: Sequence[PreparedPresentation]) -> Store:

@@ -51,6 +51,7 @@ HOMES = {
     "openvino": {"runtimes/openvino.py", "export/openvino.py"},
     "lance": {"preparation"},
     "pyarrow": {"preparation", "datasets/manifest.py"},
+    "sklearn": {"evaluation/cues.py"},
     "ray": {"distributed"},
     "fastapi": {"serving"},
 }  # fmt: skip

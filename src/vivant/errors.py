@@ -8,6 +8,7 @@ VivantError
 ├── CardError          a model card that is damaged, or does not fit its weights
 ├── OutputError        a file that cannot be written
 ├── ParityError        an exported graph that does not answer like its network
+├── TrainingError      a training that cannot start, go on, or be trusted any further
 ├── DataError          a data set's folder, list or split that is not what it should be
 ├── MediaError         a file, folder or camera that gives no frames; says which `Refusal` it is
 └── MissingExtraError  the command needs an optional part of the package
@@ -29,6 +30,7 @@ __all__ = [
     "OutputError",
     "ParityError",
     "Refusal",
+    "TrainingError",
     "UnknownNameError",
     "VivantError",
     "WeightsError",
@@ -126,6 +128,10 @@ class MediaError(VivantError, ValueError):
     def __init__(self, code: Refusal, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TrainingError(VivantError):
+    """A training cannot start or go on as asked, or a loss is not a number any more."""
 
 
 class MissingExtraError(VivantError, ImportError):

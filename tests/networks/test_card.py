@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from vivant.errors import CardError, OutputError
+from vivant.errors import CardError
+from vivant.files import write_whole
 from vivant.networks.card import (
     ModelCard,
     OperatingPoint,
@@ -15,7 +16,6 @@ from vivant.networks.card import (
     digest,
     read_card,
     read_weights,
-    write_bytes,
     write_card,
 )
 from vivant.networks.config import NetworkConfig
@@ -143,9 +143,9 @@ def test_weights_are_read_only_if_they_are_the_cards(tmp_path: Path) -> None:
     )
     with pytest.raises(CardError, match="the card's weights are not at"):
         read_weights(of_card, tmp_path)
-    write_bytes(tmp_path / "w.safetensors", content)
+    write_whole(tmp_path / "w.safetensors", content)
     assert read_weights(of_card, tmp_path) == content
-    write_bytes(tmp_path / "w.safetensors", b"weightz")
+    write_whole(tmp_path / "w.safetensors", b"weightz")
     with pytest.raises(CardError, match="is not the file that its card describes"):
         read_weights(of_card, tmp_path)
 
@@ -153,25 +153,3 @@ def test_weights_are_read_only_if_they_are_the_cards(tmp_path: Path) -> None:
 def test_digest_is_sha256() -> None:
     # FIPS 180-2, example B.1.
     assert digest(b"abc").startswith("ba7816bf8f01cfea414140de5dae2223b00361a396177a9c")
-
-
-def test_files_are_written_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "file"
-    write_bytes(target, b"old")
-
-    def no_space(file_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", no_space)
-    with pytest.raises(OutputError, match=r"cannot write .*file: No space left on device. Choose"):
-        write_bytes(target, b"new")
-    assert target.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match=r"cannot write .*weights: Not a directory"):
-        write_bytes(tmp_path / "file" / "folder" / "weights", b"")

@@ -8,14 +8,14 @@ from vivant.preparation.settings import PreparationSettings
 
 
 def test_manifest_comes_back_as_it_went_in(tmp_path: Path) -> None:
-    manifest = current_manifest("siw", PreparationSettings(max_frames=50))
+    manifest = current_manifest("siw", PreparationSettings(max_frames=50), is_synthetic=False)
     save_manifest(tmp_path, manifest)
     assert load_manifest(tmp_path) == manifest
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
 def test_manifest_names_what_makes_the_numbers() -> None:
-    manifest = current_manifest("siw", PreparationSettings())
+    manifest = current_manifest("siw", PreparationSettings(), is_synthetic=False)
     assert {"vivant", "av", "opencv-python-headless"} <= set(manifest.programs[0])
     assert all(len(digest) == 64 for digest in manifest.models.values())
     assert len(manifest.models) == 2
@@ -33,12 +33,16 @@ def test_damaged_one_says_so(tmp_path: Path) -> None:
 
 
 def test_another_format_is_not_read(tmp_path: Path) -> None:
-    manifest = current_manifest("siw", PreparationSettings())
-    save_manifest(tmp_path, manifest.model_copy(update={"format": 2}))
-    with pytest.raises(DataError, match="is a store of format 2"):
+    manifest = current_manifest("siw", PreparationSettings(), is_synthetic=False)
+    save_manifest(tmp_path, manifest.model_copy(update={"format": 99}))
+    with pytest.raises(DataError, match="is a store of format 99"):
         load_manifest(tmp_path)
 
 
 def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write"):
-        save_manifest(tmp_path / "missing", current_manifest("siw", PreparationSettings()))
+        save_manifest(
+            tmp_path / "file" / "store",
+            current_manifest("siw", PreparationSettings(), is_synthetic=False),
+        )

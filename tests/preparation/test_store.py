@@ -99,12 +99,14 @@ def test_store_of_other_settings_is_not_written_to(tmp_path: Path) -> None:
 def test_store_of_another_data_set_is_not_written_to(tmp_path: Path) -> None:
     new_store(tmp_path / "store")
     with pytest.raises(DataError, match="was prepared from folder, not from siw"):
-        Store.create(tmp_path / "store", current_manifest("siw", PreparationSettings()))
+        Store.create(
+            tmp_path / "store", current_manifest("siw", PreparationSettings(), is_synthetic=False)
+        )
 
 
 def test_another_version_of_a_program_is_noted(tmp_path: Path) -> None:
     new_store(tmp_path / "store")
-    newer = current_manifest("folder", PreparationSettings())
+    newer = current_manifest("folder", PreparationSettings(), is_synthetic=False)
     newer = newer.model_copy(update={"programs": (newer.programs[0] | {"av": "99"},)})
     for _ in range(2):
         Store.create(tmp_path / "store", newer)

@@ -205,7 +205,7 @@ def _write_picture(
 
     from PIL import Image
 
-    from vivant.networks.card import write_bytes
+    from vivant.files import write_whole
     from vivant.session.explain import draw_verdict
 
     picture = io.BytesIO()
@@ -213,4 +213,4 @@ def _write_picture(
     stem = Path(name).stem.replace(" ", "_") or "presentation"
     # Two files of one name in different folders are two pictures.
     prefix = f"{position + 1:0{len(str(num_jobs))}d}-" if num_jobs > 1 else ""
-    write_bytes(folder / f"{prefix}{stem}.png", picture.getvalue())
+    write_whole(folder / f"{prefix}{stem}.png", picture.getvalue())

@@ -15,7 +15,8 @@ from torch.export import ExportedProgram
 
 from vivant.export.graph import ClipGraph, trace
 from vivant.export.parity import ParityReport, check_parity, compare
-from vivant.networks.card import ModelCard, WeightsFile, digest, write_bytes, write_card
+from vivant.files import write_whole
+from vivant.networks.card import ModelCard, WeightsFile, digest, write_card
 from vivant.networks.checkpoint import load_checkpoint
 from vivant.runtimes.onnx import OnnxRunner
 from vivant.runtimes.torch import TorchRunner
@@ -100,7 +101,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 
 def _write(card: ModelCard, content: bytes, folder: Path) -> Path:
-    write_bytes(folder / card.weights.file_name, content)
+    write_whole(folder / card.weights.file_name, content)
     return write_card(card, folder)
 
 

@@ -6,8 +6,6 @@ in file names, so that serving does what training did.
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from vivant.errors import CardError, OutputError
 from vivant.faces.limits import QualityLimits
+from vivant.files import write_whole
 from vivant.networks.config import NetworkConfig, explain
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "read_card",
     "read_weights",
     "refuse_to_replace",
-    "write_bytes",
     "write_card",
 ]
 
@@ -183,7 +181,7 @@ def read_weights(card: ModelCard, folder: Path) -> bytes:
 def write_card(card: ModelCard, folder: Path) -> Path:
     """Write a card beside its weights: `model.safetensors` gets `model.safetensors.json`."""
     path = folder / f"{card.weights.file_name}.json"
-    write_bytes(path, (card.model_dump_json(indent=2) + "\n").encode())
+    write_whole(path, card.model_dump_json(indent=2) + "\n")
     return path
 
 
@@ -200,28 +198,3 @@ def refuse_to_replace(path: Path, *, force: bool) -> None:
     """
     if path.exists() and not force:
         raise OutputError(f"{path} is there already: choose another folder, or say --force")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a temporary file, flushed to disk, then renamed.
-
-    Raises:
-        OutputError: the folder cannot be made, or the file not be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(content)
-                file.flush()
-                temporary.chmod(0o644)  # A temporary file is its owner's alone.
-                os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}. Choose another folder, with room"
-        ) from error

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from vivant.errors import CardError
+from vivant.files import write_whole
 from vivant.networks.card import (
     ModelCard,
     OperatingPoint,
@@ -18,7 +19,6 @@ from vivant.networks.card import (
     digest,
     read_card,
     read_weights,
-    write_bytes,
     write_card,
 )
 from vivant.networks.network import Network
@@ -35,6 +35,7 @@ def save_checkpoint(
     *,
     training: TrainingRecord | None = None,
     operating_point: OperatingPoint | None = None,
+    frame_interval_s: float = 0.1,
 ) -> Path:
     """Write `<model>.safetensors` and its card into a folder.
 
@@ -44,6 +45,7 @@ def save_checkpoint(
         model: Name of the model, and of the files.
         training: What it was trained on; None marks it UNTRAINED.
         operating_point: Threshold and its origin, if there is one.
+        frame_interval_s: Between two frames of a clip, as it was trained with (D24).
 
     Returns:
         The card's path.
@@ -58,6 +60,7 @@ def save_checkpoint(
             crop_side_px=network.config.crop_side_px,
             mean_rgb=backbone.mean_rgb,
             std_rgb=backbone.std_rgb,
+            frame_interval_s=frame_interval_s,
         ),
         training=training,
         operating_point=operating_point,
@@ -66,7 +69,7 @@ def save_checkpoint(
             file_name=f"{model}.safetensors", format="safetensors", sha256=digest(content)
         ),
     )
-    write_bytes(folder / card.weights.file_name, content)
+    write_whole(folder / card.weights.file_name, content)
     return write_card(card, folder)
 
 

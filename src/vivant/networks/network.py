@@ -151,7 +151,7 @@ class Network(nn.Module):
         return self.conclude(advice, aam)
 
     def advise(self, crops: Shaped[Tensor, "..."]) -> Advice:
-        """The first half: the Advisor Module and its Grad-CAM. Takes and raises what `forward` does.
+        """The first half: the Advisor and its Grad-CAM. Takes and raises what `forward` does.
 
         Training calls the halves one by one: stage 1 needs this one alone, and stage 2, where the
         Advisor is frozen, can keep what it said.

@@ -51,11 +51,15 @@ class RegionProposal(nn.Module):
             features: F of each frame.
             anchors: The chosen cells of each frame. They are constants.
         """
-        pairs = self.pointwise(self.depthwise(features)).flatten(1)  # (m, 2 * pairs)
-        offsets = MAX_OFFSET * pairs.unflatten(1, (-1, 2)).tanh()  # (m, pairs, 2)
+        offsets = self.to_offsets(self.pointwise(self.depthwise(features)))  # (m, pairs, 2)
         if self.per_cell:
             offsets = anchors.one_hot @ offsets  # (m, k, 2)
         return clamp_one_sided(anchors.centres + offsets, CENTRE_LIMIT)
+
+    @staticmethod
+    def to_offsets(pairs: Float[Tensor, "m numbers 1 1"]) -> Float[Tensor, "m pairs 2"]:
+        """Delta = 0.5 tanh(o) (decision D11), of what the pointwise convolution gives."""
+        return MAX_OFFSET * pairs.flatten(1).unflatten(1, (-1, 2)).tanh()
 
 
 class _OneSidedClamp(torch.autograd.Function):

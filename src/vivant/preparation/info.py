@@ -18,8 +18,8 @@ def describe(store: Store) -> dict[str, Any]:
     Returns:
         dataset, presentations, refusals (code: count), frames, usable_frames, faults (of frames),
         clip_faults (of presentations), frames_with_depth, without_depth (bona fide frames), splits
-        (side: label or species: count), subjects, num_bytes, fingerprint, settings, models,
-        programs.
+        (side: label or species: count), subjects, num_bytes, is_synthetic, fingerprint, settings,
+        models, programs.
     """
     rows = store.presentations()
     ids = {row["id"] for row in rows}
@@ -50,6 +50,7 @@ def describe(store: Store) -> dict[str, Any]:
         "splits": {side: dict(sorted(kinds.items())) for side, kinds in sorted(splits.items())},
         "subjects": len({row["subject"] for row in rows if row["subject"] is not None}),
         "num_bytes": sum(_num_bytes(path) for path in store.folder.rglob("*")),
+        "is_synthetic": store.manifest.is_synthetic,
         "fingerprint": fingerprint(store),
         "settings": store.manifest.settings.model_dump(mode="json"),
         "models": store.manifest.models,

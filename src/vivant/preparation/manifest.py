@@ -1,21 +1,21 @@
 """What a store is: the data set, the settings and the programs that made it. Its `store.json`."""
 
 import hashlib
-import os
 from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vivant import __version__
-from vivant.errors import DataError, OutputError
+from vivant.errors import DataError
 from vivant.faces.graph import packaged
+from vivant.files import write_whole
 from vivant.preparation.settings import PreparationSettings
 
 __all__ = ["FILE", "StoreManifest", "current_manifest", "load_manifest", "save_manifest"]
 
 FILE = "store.json"
-_FORMAT = 1
+_FORMAT = 2
 _PROGRAMS = ("av", "numpy", "onnxruntime", "opencv-python-headless", "pylance")
 _MODELS = ("blazeface_full_range.onnx", "face_mesh.onnx")
 
@@ -29,6 +29,8 @@ class StoreManifest(BaseModel):
     """Of the tables: a store of another format is not read."""
     dataset: str
     """By the name in `vivant data list`."""
+    is_synthetic: bool
+    """Whether any of it was drawn or simulated by a program: what is trained on it says so."""
     settings: PreparationSettings
     models: dict[str, str]
     """SHA-256 of the models that found and fitted the faces, by their files' names."""
@@ -36,12 +38,19 @@ class StoreManifest(BaseModel):
     """Versions of all that wrote to it, one set after the other."""
 
 
-def current_manifest(dataset: str, settings: PreparationSettings) -> StoreManifest:
+def current_manifest(
+    dataset: str, settings: PreparationSettings, *, is_synthetic: bool
+) -> StoreManifest:
     """What this installation would write."""
     programs = {"vivant": __version__, **{name: version(name) for name in _PROGRAMS}}
     models = {name: hashlib.sha256(packaged(name)).hexdigest() for name in _MODELS}
     return StoreManifest(
-        format=_FORMAT, dataset=dataset, settings=settings, models=models, programs=(programs,)
+        format=_FORMAT,
+        dataset=dataset,
+        is_synthetic=is_synthetic,
+        settings=settings,
+        models=models,
+        programs=(programs,),
     )
 
 
@@ -76,12 +85,4 @@ def save_manifest(folder: Path, manifest: StoreManifest) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    new = folder / f"{FILE}.new"
-    try:
-        with new.open("w", encoding="utf-8") as file:
-            file.write(manifest.model_dump_json(indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(folder / FILE)
-    except OSError as error:
-        raise OutputError(f"cannot write {folder / FILE}: {error.strerror}") from error
+    write_whole(folder / FILE, manifest.model_dump_json(indent=2) + "\n")

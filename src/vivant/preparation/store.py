@@ -13,6 +13,7 @@ import lance
 import pyarrow as pa
 
 from vivant.errors import DataError, OutputError
+from vivant.files import is_unfinished
 from vivant.preparation.manifest import (
     FILE,
     StoreManifest,
@@ -206,8 +207,10 @@ def delete_store(folder: Path) -> None:
     """
     folder = folder.resolve()  # A link's folder is meant, and not the link.
     load_manifest(folder)
-    ours = {FILE, f"{FILE}.new", _LOCK, "frames.lance", "presentations.lance"}
-    strangers = sorted(each.name for each in folder.iterdir() if each.name not in ours)
+    ours = {FILE, _LOCK, "frames.lance", "presentations.lance"}
+    strangers = sorted(
+        each.name for each in folder.iterdir() if each.name not in ours and not is_unfinished(each)
+    )
     if strangers:
         raise DataError(
             f"{folder} holds more than a store ({', '.join(strangers[:5])}): move that away first"
@@ -249,7 +252,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _make_private(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(each.name != f"{FILE}.new" for each in folder.iterdir()):
+        if not all(is_unfinished(each) for each in folder.iterdir()):
             raise DataError(
                 f"expected an empty folder or a store at {folder}, found something else: name "
                 "another one"
@@ -274,7 +277,10 @@ def _check_same(there: StoreManifest, wanted: StoreManifest, folder: Path) -> No
             f"{folder} was prepared from {there.dataset}, not from {wanted.dataset}: name another "
             "folder"
         )
-    old, new = (each.settings.model_dump() | each.models for each in (there, wanted))
+    old, new = (
+        each.settings.model_dump() | each.models | {"is_synthetic": each.is_synthetic}
+        for each in (there, wanted)
+    )
     other = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     if other:
         changes = "; ".join(f"{name}: {old.get(name)} there, {new.get(name)} now" for name in other)

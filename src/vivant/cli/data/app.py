@@ -5,6 +5,7 @@ import typer
 from vivant.cli.data import (
     check,
     cross,
+    cues,
     delete,
     info,
     listing,
@@ -27,4 +28,5 @@ app.command("cross")(cross.cross)
 app.command("prepare")(prepare.prepare)
 app.command("info")(info.info)
 app.command("preview")(preview.preview)
+app.command("cues")(cues.cues)
 app.command("delete")(delete.delete)

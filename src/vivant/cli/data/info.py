@@ -32,7 +32,8 @@ def info(
 def _print(folder: Path, content: dict[str, Any]) -> None:
     console = Console()
     kinds = sorted({kind for side in content["splits"].values() for kind in side})
-    title = f"{folder}: {content['dataset']}"
+    mark = " (SYNTHETIC)" if content["is_synthetic"] else ""
+    title = f"{folder}: {content['dataset']}{mark}"
     table = Table("split", title=Text(title), title_justify="left")
     for kind in kinds:
         table.add_column(kind.replace("_", " "), justify="right")

@@ -60,6 +60,7 @@ def prepare(
 
     Exit code: 0 where all was stored, 1 where something was refused or misnamed.
     """
+    from vivant.datasets.made_up import is_made_up
     from vivant.preparation.manifest import current_manifest
     from vivant.preparation.presentation import preparer
     from vivant.preparation.run import prepare as run
@@ -70,7 +71,8 @@ def prepare(
     limit = _max_frames(frames)
     reading = dataset.read(root)
     settings = PreparationSettings(max_frames=limit, depth_maps=depth_maps is not None)
-    store = Store.create(out, current_manifest(dataset.name, settings))
+    made_up = is_made_up(root, reading.presentations)
+    store = Store.create(out, current_manifest(dataset.name, settings, is_synthetic=made_up))
     work = partial(preparer, root, settings, depth_maps, isolated=not trusted)
     num_workers = workers or len(os.sched_getaffinity(0))
     _watch(run(reading.presentations, store, work, num_workers), len(reading.presentations))

@@ -1,0 +1,1 @@
+"""What a prepared store and a trained network are worth, measured."""

@@ -1,0 +1,1 @@
+"""Training: three stages, one loop for one process or many, exact resume (paper 4.2)."""

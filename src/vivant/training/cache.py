@@ -1,0 +1,51 @@
+"""What the frozen Advisor said of the clips of stage 2, kept for the epochs after the first."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from vivant.networks.network import Advice
+from vivant.training.loader import Batch
+
+__all__ = ["AdviceCache"]
+
+
+class AdviceCache:
+    """Advice by the key of a draw, in memory.
+
+    It is filled before the first step and in one fixed order, so that a training that goes on
+    has the same bits.
+
+    Args:
+        device: Where batches are wanted.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._advice: dict[int, list[Tensor | None]] = {}
+
+    def keep(self, batch: Batch, advice: Advice) -> None:
+        """Keep what was said of each clip of a batch."""
+        for place, key in enumerate(batch.keys.tolist()):
+            self._advice[key] = [None if part is None else part[place].cpu() for part in advice]
+
+    def of(self, batch: Batch) -> Advice:
+        """What was said of the clips of a batch."""
+        clips = [self._advice[key] for key in batch.keys.tolist()]
+        logits, readout, cam, features = (
+            self._stacked(parts) for parts in zip(*clips, strict=True)
+        )
+        assert logits is not None and readout is not None and cam is not None
+        return Advice(logits, readout, cam, features)
+
+    @property
+    def num_bytes(self) -> int:
+        """What it holds."""
+        return sum(
+            part.nbytes for parts in self._advice.values() for part in parts if part is not None
+        )
+
+    def _stacked(self, parts: Iterable[Tensor | None]) -> Tensor | None:
+        found = [part for part in parts if part is not None]
+        return torch.stack(found).to(self._device) if found else None

@@ -1,0 +1,101 @@
+"""The data of a training: the train and dev side of a store. The test side is not kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vivant.datasets.naming import divide
+from vivant.errors import TrainingError
+from vivant.preparation.clips import ClipStore
+from vivant.preparation.info import fingerprint
+from vivant.preparation.store import Store
+from vivant.records import Label, Presentation, Split
+
+__all__ = ["TrainingData", "open_data"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a training may see."""
+
+    name: str
+    """Data set and protocol, as they were named: `oulu-npu:1`."""
+    folder: Path
+    """The store."""
+    clips: ClipStore
+    train: tuple[Presentation, ...]
+    dev: tuple[Presentation, ...]
+    fingerprint: str
+    """Of all that is in the store."""
+    is_synthetic: bool
+    interval_s: float
+    """Between two frames of a clip."""
+
+    @property
+    def pai_species(self) -> tuple[str, ...]:
+        """The kinds of attack that are trained with."""
+        return tuple(sorted({row.pai_species for row in self.train if row.pai_species}))
+
+    @property
+    def described(self) -> dict[str, object]:
+        """For `environment.json`."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "is_synthetic": self.is_synthetic,
+            "train": len(self.train),
+            "dev": len(self.dev),
+        }
+
+
+def open_data(folder: Path, protocol: str, num_frames: int) -> TrainingData:
+    """The train and dev side of a protocol, once both are found to have clips of both classes.
+
+    Args:
+        folder: A store, written by `vivant data prepare`.
+        protocol: Such as `oulu-npu:1`; a data set without protocols by its name alone.
+        num_frames: N, the frames of a clip.
+
+    Raises:
+        DataError: it is no store, another data set's, or the protocol is none of that data set.
+        UnknownNameError: there is no such data set or protocol.
+        TrainingError: a side is empty, or lacks a class.
+    """
+    store = Store(folder)
+    clips = ClipStore(folder, num_frames)
+    splits = divide(store.manifest.dataset, clips.presentations, protocol)
+    for split in (Split.TRAIN, Split.DEV):
+        _require_both_classes(clips, splits[split], f"{split.value} side of {protocol}", folder)
+    return TrainingData(
+        name=protocol,
+        folder=folder,
+        clips=clips,
+        train=splits[Split.TRAIN],
+        dev=splits[Split.DEV],
+        fingerprint=fingerprint(store),
+        is_synthetic=store.manifest.is_synthetic,
+        interval_s=store.manifest.settings.interval_s,
+    )
+
+
+def _require_both_classes(
+    clips: ClipStore, rows: tuple[Presentation, ...], side: str, folder: Path
+) -> None:
+    """Refuse a side that nothing can be learned from, or chosen on.
+
+    Raises:
+        TrainingError: says what is missing.
+    """
+    if not rows:
+        raise TrainingError(
+            f"the {side} is empty in {folder}: prepare the whole data set, or choose a protocol "
+            "that divides what is there (`vivant data check` counts the sides)"
+        )
+    usable = [row for row in rows if clips.windows(row.path, row.max_frames)]
+    for label in Label:
+        if not any(row.label is label for row in usable):
+            what = label.name.lower().replace("_", " ")
+            raise TrainingError(
+                f"the {side} has no clip that is {what} among {len(rows)} presentations in "
+                f"{folder}: both classes are needed (`vivant data info {folder}` says why clips "
+                "are missing)"
+            )

@@ -1,0 +1,129 @@
+"""From draws to batches: reads, decodes and stacks clips, in processes of its own if asked for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from vivant.preparation.clips import ClipStore, decode
+from vivant.training.draws import Augmentation, Draw
+
+__all__ = ["Batch", "ClipReader", "load_batches"]
+
+# Axes: b clips, n frames of a clip.
+
+
+class Batch(NamedTuple):
+    """Clips for one micro-batch, on whatever device. Images are as they were filmed."""
+
+    crops: Tensor
+    """uint8, (b, n, side, side, 3), RGB, 0..255."""
+    depth: Tensor
+    """uint8, (b, n, 224, 224): 0 far and background, 255 nearest; all 0 of an attack."""
+    has_depth: Tensor
+    """bool, (b, n): whether the depth is known."""
+    labels: Tensor
+    """int64, (b,), `Label` of each clip."""
+    flips: Tensor
+    """bool, (b,): which are to be mirrored."""
+    colours: Tensor
+    """float32, (b, 3): to be added to red, green, blue in 0..1."""
+    gammas: Tensor
+    """float32, (b,): exponents."""
+    holes: Tensor
+    """float32, (b, 2, 4): x0 y0 x1 y1 in 0..1 of the crop, of what is erased."""
+    keys: Tensor
+    """int64, (b,): `Draw.key`."""
+
+
+class ClipReader(Dataset[Batch]):
+    """Reads batches. Each process opens the store for itself: Lance and fork do not go together.
+
+    Args:
+        folder: The store.
+        num_frames: N, the frames of a clip.
+        side_px: Of the crops.
+        depth_side_px: Of the depth maps.
+    """
+
+    def __init__(self, folder: Path, num_frames: int, side_px: int, depth_side_px: int) -> None:
+        self._folder = folder
+        self._num_frames = num_frames
+        self._side_px = side_px
+        self._depth_side_px = depth_side_px
+        self._store: ClipStore | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_store": None}
+
+    def __getitem__(self, draws: Sequence[Draw]) -> Batch:
+        """One micro-batch.
+
+        Raises:
+            DataError: a stored picture is damaged.
+        """
+        if self._store is None:
+            self._store = ClipStore(self._folder, self._num_frames)
+        raw = self._store.read([draw.window for draw in draws])
+        clips = [
+            decode(clip, draw.augmentation.scale, self._side_px)
+            for clip, draw in zip(raw, draws, strict=True)
+        ]
+        depth = np.stack([clip.depth for clip in clips])
+        if self._side_px != self._depth_side_px:
+            depth = _shrunk(depth, self._depth_side_px)
+        augmentations = [draw.augmentation for draw in draws]
+        return Batch(
+            torch.from_numpy(np.stack([clip.crops for clip in clips])),
+            torch.from_numpy(depth),
+            torch.from_numpy(np.stack([clip.has_depth for clip in clips])),
+            torch.tensor([int(draw.label) for draw in draws]),
+            torch.tensor([each.is_flipped for each in augmentations]),
+            torch.tensor([each.colour for each in augmentations]),
+            torch.tensor([each.gamma for each in augmentations]),
+            torch.tensor([_holes(each) for each in augmentations]),
+            torch.tensor([draw.key for draw in draws]),
+        )
+
+
+def load_batches(
+    reader: ClipReader, micro_batches: Iterable[Sequence[Draw]], num_workers: int
+) -> Iterator[Batch]:
+    """The micro-batches in their order, read ahead.
+
+    Args:
+        reader: Of the store.
+        micro_batches: Draws of each; may be many: it is taken as needed.
+        num_workers: Processes; 0 reads in this one.
+    """
+    loader: DataLoader[Batch] = DataLoader(
+        reader,
+        sampler=micro_batches,
+        batch_size=None,
+        num_workers=num_workers,
+        multiprocessing_context="spawn" if num_workers else None,
+        worker_init_fn=_use_one_thread if num_workers else None,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return iter(loader)
+
+
+def _holes(augmentation: Augmentation) -> list[tuple[float, float, float, float]]:
+    return [augmentation.erased, augmentation.cut_out]
+
+
+def _shrunk(depth: np.ndarray, side_px: int) -> np.ndarray:
+    num_clips, num_frames = depth.shape[:2]
+    size = (side_px, side_px)
+    maps = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for clip in depth for each in clip]
+    return np.stack(maps).reshape(num_clips, num_frames, side_px, side_px)
+
+
+def _use_one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

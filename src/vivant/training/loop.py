@@ -1,0 +1,123 @@
+"""The training loop: three stages, for one process or many, that goes on where it was stopped.
+
+One function, `fit`, runs unchanged in plain Python, under torchrun and in a cluster's worker: it is
+given a Fabric. Whatever is drawn by chance is a function of the seed and the place: clips and their
+augmentation (`draws.py`), and the generators of Python, NumPy and torch, which are seeded for each
+step. So a checkpoint needs no generator's state to go on with the same bits.
+"""
+
+from collections.abc import Sequence
+
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from vivant.errors import ConfigError, TrainingError
+from vivant.networks.checkpoint import save_checkpoint
+from vivant.training.config import STAGES, Experiment
+from vivant.training.data import TrainingData
+from vivant.training.folder import Best, RunFolder
+from vivant.training.log import TrainingLog
+from vivant.training.progress import Progress
+from vivant.training.stage_run import StageRun, steps_before
+from vivant.training.start import card_records, new_network
+
+__all__ = ["fit"]
+
+
+def fit(
+    fabric: Fabric,
+    experiment: Experiment,
+    data: TrainingData,
+    folder: RunFolder,
+    progress: Progress,
+    *,
+    stages: Sequence[int] = STAGES,
+) -> Best:
+    """Train, or go on with what is in the folder.
+
+    Args:
+        fabric: Launched. Its precision and devices are the training's.
+        experiment: What to do.
+        data: Of the store.
+        folder: Of the run; begun.
+        progress: Is told how far it is.
+        stages: Which to run, in order. A stage starts from the best epoch of the one before.
+
+    Returns:
+        The best epoch of the last stage.
+
+    Raises:
+        ConfigError: none of the stages, or batches that do not divide by the devices.
+        TrainingError: a loss is not a number, or an earlier stage is missing.
+        OutputError: no room for a checkpoint.
+        DataError: the store is damaged.
+    """
+    wanted = [number for number in stages if experiment.stage(number) is not None]
+    if not wanted:
+        raise ConfigError(f"{experiment.model} has no stage {', '.join(map(str, stages))}")
+    require_even_batches(experiment, fabric.world_size)
+    network = new_network(experiment)
+    checkpoint = folder.latest()
+    if checkpoint is not None and checkpoint[0].stage not in wanted:
+        checkpoint = None  # Of a stage that is done: the next starts from its best epoch.
+    if checkpoint is not None:
+        wanted = wanted[wanted.index(checkpoint[0].stage) :]
+        done = checkpoint[0].total_steps
+    else:
+        done = steps_before(experiment, len(data.train), wanted[0])
+    log = TrainingLog(folder.path, done) if fabric.is_global_zero else None
+    try:
+        for number in wanted:
+            if checkpoint is None and number > 1:
+                network.load_state_dict(_best_before(folder, number))
+            run = StageRun(
+                fabric, experiment, number, network, data, folder, log, progress, checkpoint
+            )
+            best = run.run()
+            checkpoint = None
+    finally:
+        if log is not None:
+            log.close()
+    is_whole = all(experiment.stage(later) is None for later in STAGES if later > wanted[-1])
+    if fabric.is_global_zero and is_whole:
+        training, point = card_records(data, best)
+        save_checkpoint(
+            network,
+            folder.path,
+            experiment.model,
+            training=training,
+            operating_point=point,
+            frame_interval_s=data.interval_s,
+        )
+    fabric.barrier()
+    return best
+
+
+def require_even_batches(experiment: Experiment, num_devices: int) -> None:
+    """Refuse a step that cannot be dealt evenly.
+
+    Raises:
+        ConfigError: the batch is no multiple of what all devices hold at once.
+    """
+    data = experiment.data
+    if data.batch_clips % (data.micro_batch_clips * num_devices):
+        raise ConfigError(
+            f"expected data.batch_clips to be a multiple of data.micro_batch_clips x devices "
+            f"({data.micro_batch_clips} x {num_devices}), got {data.batch_clips}: set "
+            f"data.micro_batch_clips={max(data.batch_clips // num_devices, 1)}"
+        )
+
+
+def _best_before(folder: RunFolder, number: int) -> dict[str, Tensor]:
+    """The weights that a stage starts from.
+
+    Raises:
+        TrainingError: the stage before has not been trained here.
+    """
+    found = folder.best(number - 1)
+    if found is None:
+        raise TrainingError(
+            f"stage {number} starts from stage {number - 1}, which has not been trained in "
+            f"{folder.path}: run it first"
+        )
+    return found[1]

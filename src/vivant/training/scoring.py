@@ -1,0 +1,215 @@
+"""Scores a side of the data with the network in hand, and judges it: how an epoch is chosen."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from vivant.errors import DataError, InputError
+from vivant.geometry.grid import CROP_SIDE_PX
+from vivant.metrics.rates import Rates, rates
+from vivant.metrics.thresholds import eer_threshold
+from vivant.networks.network import Network, NetworkOutput
+from vivant.networks.preprocessing import Normalise
+from vivant.preparation.clips import ClipStore, Window
+from vivant.records import Label, Presentation
+from vivant.training.draws import Draw, unchanged
+from vivant.training.loader import ClipReader, load_batches
+
+__all__ = [
+    "Judgement",
+    "SideScores",
+    "judge",
+    "mean_by_presentation",
+    "score_side",
+    "spread_windows",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SideScores:
+    """Scores of the presentations of one side: the mean over each one's windows (D24)."""
+
+    rows: tuple[Presentation, ...]
+    """Those that have a clip."""
+    fused: Float[np.ndarray, " n"]
+    """Bona fide scores, 0..1, higher is bona fide: what the network answers."""
+    advisor: Float[np.ndarray, " n"]
+    """Of the Advisor alone."""
+    aam: Float[np.ndarray, " n"] | None
+    """Of the second module alone; None where there is none, or it is not trained yet."""
+
+    def by_class(
+        self, scores: Float[np.ndarray, " n"]
+    ) -> tuple[Float[np.ndarray, " b"], dict[str, Float[np.ndarray, " a"]]]:
+        """Bona fide scores, and those of each PAI species."""
+        bona_fide = np.array([row.label is Label.BONA_FIDE for row in self.rows])
+        species = sorted({row.pai_species for row in self.rows if row.pai_species is not None})
+        of = {name: [row.pai_species == name for row in self.rows] for name in species}
+        return scores[bona_fide], {name: scores[np.array(which)] for name, which in of.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How good an epoch is, on the dev side."""
+
+    threshold: float
+    """At equal error on the dev side itself (worst PAI species), above 0 and at most 1."""
+    rates: Rates
+    """There."""
+    d_eer: float
+
+
+def spread_windows(windows: Sequence[Window], num_windows: int) -> list[Window]:
+    """W windows, evenly spread, as a session chooses them; the middle one for W = 1.
+
+    >>> spread_windows([(0,), (1,), (2,), (3,), (4,)], 2)
+    [(0,), (4,)]
+    >>> spread_windows([(0,), (1,), (2,), (3,), (4,)], 1)
+    [(2,)]
+    """
+    if num_windows == 1:
+        return [windows[(len(windows) - 1) // 2]]
+    places = np.floor(np.linspace(0, len(windows) - 1, num_windows) + 0.5)
+    return [windows[place] for place in sorted({int(place) for place in places})]
+
+
+@torch.inference_mode()
+def score_side(
+    network: Network,
+    store: ClipStore,
+    folder: Path,
+    rows: Sequence[Presentation],
+    num_windows: int,
+    *,
+    advisor_only: bool = False,
+    batch_clips: int = 8,
+    num_workers: int = 0,
+    share: tuple[int, int] = (0, 1),
+) -> SideScores:
+    """Score presentations, in evaluation mode and without augmentation.
+
+    The network's modes are as before afterwards.
+
+    Args:
+        network: On any device.
+        store: Where the clips are.
+        folder: Of the store.
+        rows: Of one side.
+        num_windows: W of each presentation.
+        advisor_only: Whether the second module is passed over: it is not trained yet.
+        batch_clips: Clips at once.
+        num_workers: Processes that read.
+        share: (rank, processes): each takes its share of the rows, and all get all scores.
+
+    Raises:
+        DataError: none of them has a clip.
+    """
+    seen = tuple(row for row in rows if store.windows(row.path, row.max_frames))
+    if not seen:
+        raise DataError(f"none of {len(rows)} presentations has a clip: see `vivant data info`")
+    rank, world = share
+    mine = seen[rank::world]
+    windows = [spread_windows(store.windows(r.path, r.max_frames), num_windows) for r in mine]
+    draws = [
+        Draw(row.path, row.label, window, unchanged(), number)
+        for number, (row, found) in enumerate(zip(mine, windows, strict=True))
+        for window in found
+    ]
+    batches = [draws[at : at + batch_clips] for at in range(0, len(draws), batch_clips)]
+    config = network.config
+    reader = ClipReader(folder, config.num_frames, config.crop_side_px, CROP_SIDE_PX)
+    device = next(network.parameters()).device
+    normalise = Normalise.of(network.advisor.backbone).to(device)
+    found_scores: list[tuple[float, float, float]] = []
+    with _evaluating(network):
+        for batch in load_batches(reader, batches, num_workers):
+            crops = normalise(batch.crops.to(device))
+            found_scores += _triples(_answer(network, crops, advisor_only=advisor_only))
+    owners = np.array([draw.key for draw in draws])
+    values = mean_by_presentation(np.array(found_scores).reshape(-1, 3), owners, len(mine))
+    if world > 1:
+        values = _gathered(values, len(seen), share)
+    has_aam = network.aam is not None and not advisor_only
+    return SideScores(seen, values[:, 0], values[:, 1], values[:, 2] if has_aam else None)
+
+
+def mean_by_presentation(
+    scores: Float[np.ndarray, "clips kinds"], owners: np.ndarray, num_presentations: int
+) -> Float[np.ndarray, "presentations kinds"]:
+    """The mean over the clips of each presentation.
+
+    Raises:
+        InputError: a presentation without a clip.
+    """
+    counts = np.bincount(owners, minlength=num_presentations)
+    if not counts.all():
+        raise InputError("expected at least one clip of each presentation, got one without")
+    sums = np.stack(
+        [np.bincount(owners, column, minlength=num_presentations) for column in scores.T], axis=1
+    )
+    return np.asarray(sums / counts[:, None])
+
+
+def judge(scores: SideScores, by: Float[np.ndarray, " n"] | None = None) -> Judgement:
+    """The error rates of the dev side at its own threshold of equal error.
+
+    Args:
+        scores: Of the dev side.
+        by: One of its scores; None: the fused one.
+
+    Raises:
+        InputError: a class is missing.
+    """
+    bona_fide, attacks = scores.by_class(scores.fused if by is None else by)
+    threshold, d_eer = eer_threshold(bona_fide, attacks)
+    if threshold <= 0 or math.isinf(threshold):
+        # Everything, or nothing, would be accepted: no threshold that a card may have. The next
+        # score above 0, or 1, decides the same of these presentations or rejects more.
+        positive = np.unique(np.concatenate([bona_fide, *attacks.values()]))
+        positive = positive[positive > 0]
+        threshold = float(positive[0]) if threshold <= 0 and len(positive) else 1.0
+    return Judgement(threshold, rates(bona_fide, attacks, threshold), d_eer)
+
+
+def _answer(network: Network, crops: torch.Tensor, *, advisor_only: bool) -> NetworkOutput:
+    if advisor_only:
+        return network.conclude(network.advise(crops), {})
+    output: NetworkOutput = network(crops)
+    return output
+
+
+def _triples(output: NetworkOutput) -> list[tuple[float, float, float]]:
+    """Fused, Advisor, second module (or NaN) of each clip."""
+    nothing = torch.full_like(output.advisor_score, math.nan)
+    aam = nothing if output.aam_score is None else output.aam_score
+    table = torch.stack([output.bona_fide_score, output.advisor_score, aam], dim=1)
+    return [(row[0], row[1], row[2]) for row in table.double().cpu().tolist()]
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Within, a module is in evaluation mode; afterwards each of its parts is as it was."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _gathered(values: np.ndarray, num_rows: int, share: tuple[int, int]) -> np.ndarray:
+    """The shares of all processes, in the order of the rows."""
+    parts: list[np.ndarray] = [np.empty(0)] * share[1]
+    torch.distributed.all_gather_object(parts, values)
+    whole = np.empty((num_rows, values.shape[1]))
+    for rank, part in enumerate(parts):
+        whole[rank :: share[1]] = part
+    return whole

@@ -1,0 +1,60 @@
+"""How a training begins and ends: the network's first weights, and what its card says."""
+
+import torch
+
+from vivant.errors import ConfigError
+from vivant.networks.card import OperatingPoint, TrainingRecord
+from vivant.networks.network import Network
+from vivant.networks.pretrained import load_pretrained
+from vivant.training.config import FRESH, Experiment
+from vivant.training.data import TrainingData
+from vivant.training.folder import Best
+from vivant.training.memory import checkpoint_blocks
+
+__all__ = ["card_records", "new_network", "require_start"]
+
+
+def require_start(experiment: Experiment) -> str:
+    """What the backbone starts from, once somebody has chosen it.
+
+    Raises:
+        ConfigError: nobody has.
+    """
+    if experiment.pretrained is None:
+        raise ConfigError(
+            f"{experiment.model} starts from ImageNet weights, which do not ship with vivant: say "
+            "--pretrained FILE (README has a table of files), or --pretrained none for random ones"
+        )
+    return experiment.pretrained
+
+
+def new_network(experiment: Experiment) -> Network:
+    """The network of step 0: random weights of the seed, and ImageNet's in the backbone.
+
+    Raises:
+        ConfigError: nobody has chosen the backbone's weights.
+        WeightsError: they do not fit the backbone.
+        UnknownNameError: there is no such backbone.
+    """
+    source = require_start(experiment)
+    torch.manual_seed(experiment.seed)
+    network = Network(experiment.network)
+    if source != FRESH:
+        load_pretrained(network.advisor.backbone, source)
+    if experiment.activation_checkpointing:
+        checkpoint_blocks(network.advisor.backbone)
+    return network
+
+
+def card_records(data: TrainingData, best: Best) -> tuple[TrainingRecord, OperatingPoint]:
+    """What the trained model's card says of its data and of its threshold."""
+    training = TrainingRecord(
+        data=data.name, is_synthetic=data.is_synthetic, pai_species=data.pai_species
+    )
+    point = OperatingPoint(
+        threshold=best.threshold,
+        rule="dev-eer",
+        data=f"{data.name}, dev side of {len(data.dev)} presentations"
+        + (", SYNTHETIC" if data.is_synthetic else ""),
+    )
+    return training, point
