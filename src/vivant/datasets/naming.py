@@ -4,21 +4,23 @@ import re
 from collections.abc import Sequence
 
 from vivant.datasets.dataset import DataSet, Splits, by_split, check_apart
+from vivant.datasets.subjects import parse_shares, split_by_subject
 from vivant.errors import DataError
 from vivant.plugins import find
 from vivant.records import Presentation
 
 __all__: list[str] = []
 
-_NAME = re.compile(r"(?P<dataset>[A-Za-z][A-Za-z0-9_-]*)(?::(?P<protocol>[^:\s]+))?")
+_NAME = re.compile(r"(?P<dataset>[A-Za-z][A-Za-z0-9_-]*)(?::(?P<protocol>\S+))?")
 
 
 def parse_protocol(text: str) -> tuple[str, str]:
     """The data set and the protocol that a command's `--protocol` names.
 
     Args:
-        text: The data set, with hyphens or underscores, and its protocol after a colon; without
-            one, the sides are those of the data set's own folders.
+        text: The data set, with hyphens or underscores, and its protocol after a colon, or
+            `subject:` with the shares of the subjects; without either, the sides are those of the
+            data set's own folders.
 
     Raises:
         DataError: it is not of this form.
@@ -54,12 +56,16 @@ def divide(dataset: str, presentations: Sequence[Presentation], protocol: str) -
             f"{protocol!r}: `vivant data list` names them"
         )
     found: DataSet = find("vivant.datasets", name, "data set")()
+    if rule.startswith("subject:"):
+        return split_by_subject(presentations, parse_shares(rule), seed=0)
     if rule:
         return found.split(presentations, rule)
     if not any(row.split for row in presentations):
-        known = ", ".join(f"{name.replace('_', '-')}:{each}" for each in found.protocols)
+        word = name.replace("_", "-")
+        known = [f"{word}:{each}" for each in (*found.protocols, "subject:0.6/0.2/0.2")]
         raise DataError(
-            f"expected presentations with sides of their own, found none: use a protocol ({known})"
+            "expected presentations with sides of their own, found none: use a protocol "
+            f"({', '.join(known)})"
         )
     splits = by_split(presentations)
     shared = any(each.shares_subjects for each in found.protocols.values())

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from vivant.datasets.dataset import Counts, Splits, counts
 from vivant.errors import DataError, InputError
+from vivant.geometry.crop import CROP_SCALE
 from vivant.geometry.grid import CROP_SIDE_PX
 from vivant.metrics.rates import Rates, rates
 from vivant.metrics.thresholds import eer_threshold
@@ -47,7 +48,6 @@ STATISTICS = (
 CLIP_STATISTICS = (*STATISTICS, *(f"{name}_change" for name in STATISTICS), "motion")
 """Of a clip, in the order of `clip_statistics`."""
 
-_CROP_SCALE = 1.3  # As a session cuts.
 _BORDER_PX = CROP_SIDE_PX // 8
 _JPEG_QUALITY = 90
 _HIGH_PASS = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -136,7 +136,7 @@ def clip_statistics(store: ClipStore, presentation: Presentation) -> Float[np.nd
     if not windows:
         raise DataError(f"expected a clip of {presentation.path}, found none: see `with_clips`")
     (raw,) = store.read([windows[len(windows) // 2]])
-    crops = decode(raw, _CROP_SCALE, CROP_SIDE_PX).crops
+    crops = decode(raw, CROP_SCALE, CROP_SIDE_PX).crops
     frames = np.stack([statistics(crop) for crop in crops])  # (n, statistics)
     change = np.abs(np.diff(frames, axis=0)).mean(0)
     motion = np.abs(np.diff(crops.astype(np.float32), axis=0)).mean()

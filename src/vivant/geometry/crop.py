@@ -11,7 +11,10 @@ from jaxtyping import UInt8
 from vivant.errors import InputError
 from vivant.records import FaceBox
 
-__all__ = ["CropBox", "crop_box", "cut"]
+__all__ = ["CROP_SCALE", "CropBox", "crop_box", "cut"]
+
+CROP_SCALE = 1.3
+"""Side of a crop as a multiple of the face's longer side (D22); training draws about it (D21)."""
 
 
 @dataclass(frozen=True, slots=True)

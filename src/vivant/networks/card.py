@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from vivant.errors import CardError, OutputError
 from vivant.faces.limits import QualityLimits
 from vivant.files import write_whole
+from vivant.geometry.crop import CROP_SCALE
 from vivant.networks.config import NetworkConfig, explain
 
 __all__ = [
@@ -43,7 +44,7 @@ class _Entry(BaseModel):
 class Preprocessing(_Entry):
     """How a crop is cut out of a frame and becomes numbers."""
 
-    crop_scale: float = Field(1.3, gt=1, le=3)
+    crop_scale: float = Field(CROP_SCALE, gt=1, le=3)
     """Side of the crop as a multiple of the face box's longer side (D22)."""
     padding: Literal["clip_to_frame"] = "clip_to_frame"
     """Where the crop would leave the frame: it is moved and shrunk to stay inside (D22)."""

@@ -58,8 +58,9 @@ class RegionProposal(nn.Module):
 
     @staticmethod
     def to_offsets(pairs: Float[Tensor, "m numbers 1 1"]) -> Float[Tensor, "m pairs 2"]:
-        """Delta = 0.5 tanh(o) (decision D11), of what the pointwise convolution gives."""
-        return MAX_OFFSET * pairs.flatten(1).unflatten(1, (-1, 2)).tanh()
+        """The offsets, 0.5 tanh(o) (decision D11), of what the pointwise convolution gives."""
+        offsets: Tensor = MAX_OFFSET * pairs.flatten(1).unflatten(1, (-1, 2)).tanh()
+        return offsets
 
 
 class _OneSidedClamp(torch.autograd.Function):

@@ -1,10 +1,11 @@
 """What a store is: the data set, the settings and the programs that made it. Its `store.json`."""
 
 import hashlib
+import json
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from vivant import __version__
 from vivant.errors import DataError
@@ -68,15 +69,15 @@ def load_manifest(folder: Path) -> StoreManifest:
             f"({error.strerror})"
         ) from error
     try:
-        manifest = StoreManifest.model_validate_json(text)
-    except ValidationError as error:
+        found = json.loads(text)["format"]
+        if found == _FORMAT:
+            return StoreManifest.model_validate_json(text)
+    except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{folder / FILE} is damaged: {error}") from error
-    if manifest.format != _FORMAT:
-        raise DataError(
-            f"{folder} is a store of format {manifest.format}, this version of vivant reads "
-            f"{_FORMAT}: prepare the data again"
-        )
-    return manifest
+    raise DataError(
+        f"{folder} is a store of format {found}, this version of vivant reads {_FORMAT}: prepare "
+        "the data again"
+    )
 
 
 def save_manifest(folder: Path, manifest: StoreManifest) -> None:

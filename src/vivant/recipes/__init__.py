@@ -1,1 +1,1 @@
-"""Recipes: functions that return a whole experiment. A new one is one new function in a file here."""
+"""Recipes: functions that return a whole experiment. A new one is a function in a file here."""

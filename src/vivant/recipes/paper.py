@@ -63,8 +63,8 @@ def model_d() -> Experiment:
 
     vivant train model_d --data STORE --protocol oulu-npu:1 --out RUN --pretrained resnet101.pth
 
-    Time: OULU-NPU protocol 1 is 26 epochs of 1,200 clips; on two processor cores 3 s a clip, so a day;
-    a GPU was not at hand yet. Memory: 3.4 GB for a micro-batch of 2 clips in float32, 2.3 GB in
+    Time: OULU-NPU protocol 1 is 26 epochs of 1,200 clips; on two processor cores 3 s a clip, so a
+    day; a GPU was not at hand yet. Memory: 3.4 GB for a micro-batch of 2 clips in float32, 2.3 GB in
     bf16, 1.9 GB with activation checkpointing.
     """
     return _whole("model_d", models.model_d())

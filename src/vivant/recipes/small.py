@@ -13,7 +13,7 @@ _BOTH = LossConfig(depth_weight=0.5, advisor_weight=10, aam_weight=10, depth_sca
 
 
 def lite() -> Experiment:
-    """`lite`, EfficientNet-Lite0 and narrow patches: the model that ships, for processors and browsers.
+    """The model that ships: EfficientNet-Lite0 and narrow patches, for processors and browsers.
 
     vivant train lite --data STORE --protocol oulu-npu:1 --out RUN
 
@@ -59,7 +59,7 @@ def smoke() -> Experiment:
         model="smoke",
         network=models.lite().model_copy(
             update={
-                "advisor": AdvisorConfig(backbone="resnet18", hidden_size=16),
+                "advisor": AdvisorConfig(backbone="efficientnet_lite0", hidden_size=16),
                 "aam": AamConfig(widths=(4, 8, 8), frames="last"),
                 "num_frames": 2,
             }

@@ -33,11 +33,8 @@ class AdviceCache:
     def of(self, batch: Batch) -> Advice:
         """What was said of the clips of a batch."""
         clips = [self._advice[key] for key in batch.keys.tolist()]
-        logits, readout, cam, features = (
-            self._stacked(parts) for parts in zip(*clips, strict=True)
-        )
-        assert logits is not None and readout is not None and cam is not None
-        return Advice(logits, readout, cam, features)
+        parts = [self._stacked(of_clips) for of_clips in zip(*clips, strict=True)]
+        return Advice._make(parts)
 
     @property
     def num_bytes(self) -> int:

@@ -11,15 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from vivant.errors import DataError
+from vivant.geometry.crop import CROP_SCALE
 from vivant.geometry.grid import CROP_SIDE_PX
 from vivant.preparation.clips import ClipStore, Window
 from vivant.records import Label, Presentation
 from vivant.training.config import AugmentConfig, DataConfig
 
 __all__ = ["Augmentation", "Draw", "Drawer", "draw_augmentation", "steps_per_epoch", "unchanged"]
-
-SESSION_SCALE = 1.3
-"""Of the crop where nothing is augmented: as a session cuts (D22)."""
 
 Box = tuple[float, float, float, float]
 """x0 y0 x1 y1, of 0..1 of the crop; all 0 where there is none."""
@@ -64,7 +62,7 @@ def steps_per_epoch(data: DataConfig, num_rows: int) -> int:
 
 def unchanged() -> Augmentation:
     """A clip as a session sees it."""
-    return Augmentation(SESSION_SCALE, False, (0.0, 0.0, 0.0), 1.0, _NOWHERE, _NOWHERE)
+    return Augmentation(CROP_SCALE, False, (0.0, 0.0, 0.0), 1.0, _NOWHERE, _NOWHERE)
 
 
 def draw_augmentation(config: AugmentConfig, generator: np.random.Generator) -> Augmentation:

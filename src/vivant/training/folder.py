@@ -82,6 +82,11 @@ class RunFolder:
         """Whether a run has begun here."""
         return (self.path / EXPERIMENT).is_file()
 
+    def has_begun(self, stage: int) -> bool:
+        """Whether a stage has a checkpoint, or its best epoch."""
+        found = self.latest()
+        return (found is not None and found[0].stage == stage) or self.best(stage) is not None
+
     def begin(self, experiment: Experiment, environment: dict[str, Any]) -> None:
         """Make the folder, with what the run is.
 

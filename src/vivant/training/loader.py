@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from vivant.errors import TrainingError
 from vivant.preparation.clips import ClipStore, decode
 from vivant.training.draws import Augmentation, Draw
 
@@ -100,6 +101,10 @@ def load_batches(
         reader: Of the store.
         micro_batches: Draws of each; may be many: it is taken as needed.
         num_workers: Processes; 0 reads in this one.
+
+    Raises:
+        DataError: a stored picture is damaged.
+        TrainingError: a process died.
     """
     loader: DataLoader[Batch] = DataLoader(
         reader,
@@ -110,7 +115,15 @@ def load_batches(
         worker_init_fn=_use_one_thread if num_workers else None,
         pin_memory=torch.cuda.is_available(),
     )
-    return iter(loader)
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            "a process that reads clips died: killed from outside, or out of memory. Go on with "
+            "--resume, perhaps with --set data.num_workers=0"
+        ) from error
 
 
 def _holes(augmentation: Augmentation) -> list[tuple[float, float, float, float]]:

@@ -20,10 +20,8 @@ COLUMNS = (
     "dev_acer_advisor", "dev_acer_aam",
 )  # fmt: skip
 """One row a step, and one with the `dev_` columns at an epoch's end. Losses are before their
-weights, but `loss`, the sum. `offset_size` is the mean |delta|, `offset_spread` its deviation over images,
-`offset_saturated` the share beyond 95 % of the largest; all in the coordinates of
-`geometry.grid`. `depth_to_class` is the ratio of gradient lengths, J_D's to the class loss's, both
-with their lambdas, once an epoch: in the trunk that both heads share, and in the offsets."""
+weights, but `loss`, the sum. `offset_` and `depth_to_class_` are those of `training.offsets`, the
+latter once an epoch."""
 
 
 class TrainingLog:

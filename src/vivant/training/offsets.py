@@ -67,6 +67,7 @@ def gradient_ratios(network: Network, config: StageConfig, step: StepOutput) -> 
 
 
 def _gradient_length(loss: Tensor, parameters: Iterable[nn.Parameter]) -> float:
-    gradients = torch.autograd.grad(loss, tuple(parameters), retain_graph=True, allow_unused=True)
-    squares = [each.float().square().sum() for each in gradients if each is not None]
-    return float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+    gradients = torch.autograd.grad(
+        loss, tuple(parameters), retain_graph=True, materialize_grads=True
+    )
+    return float(torch.stack([each.float().square().sum() for each in gradients]).sum().sqrt())
