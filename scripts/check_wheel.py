@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
+MAX_WHEEL_MIB = 25
 
 USE = """
 import sys
@@ -66,6 +67,28 @@ def check_files(wheel: Path) -> None:
             sys.exit(f"the wheel lacks {name}")
 
 
+def check_size(wheel: Path) -> None:
+    """Models and all, it stays small enough for an index and a phone's patience."""
+    size = wheel.stat().st_size / 2**20
+    if size >= MAX_WHEEL_MIB:
+        sys.exit(f"expected a wheel below {MAX_WHEEL_MIB} MiB, got {size:.1f}")
+    print(f"{wheel.name}: {size:.1f} MiB")
+
+
+def check_starter(vivant: Path, clip: Path) -> None:
+    """The model that ships judges a clip, and says that it knows synthetic data alone."""
+    answer = subprocess.run(
+        [vivant, "check", clip, "--json"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if answer.returncode not in (0, 3, 4):
+        sys.exit(f"vivant check without a model: {answer.stdout}\n{answer.stderr}")
+    record = json.loads(answer.stdout)
+    codes = [caution["code"] for caution in record["cautions"]]
+    if "SYNTHETIC_TRAINING" not in codes or record["bona_fide_score"] is None:
+        sys.exit(f"expected a score and SYNTHETIC_TRAINING, got {answer.stdout}")
+    print(f"checked a clip with the model that ships: {record['decision'] or 'no decision'}")
+
+
 def check_clip(vivant: Path, folder: Path, graph_card: Path) -> None:
     """A video to a verdict: 4 is no decision, which is all that an UNTRAINED model gives."""
     clip = folder / "person.mp4"
@@ -76,6 +99,7 @@ def check_clip(vivant: Path, folder: Path, graph_card: Path) -> None:
     codes = [reason["code"] for reason in record["reasons"]]
     if codes != ["UNTRAINED_MODEL"] or len(record["windows"]) != 4:
         sys.exit(f"expected four windows and UNTRAINED_MODEL, got {answer}")
+    check_starter(vivant, clip)
     print(f"checked a clip without torch, on {record['model']['runtime']}: {', '.join(codes)}")
 
 
@@ -84,6 +108,7 @@ def main(graph_card: Path) -> None:
         run(sys.executable, "-m", "build", "--wheel", "--outdir", folder)
         (wheel,) = Path(folder).glob("*.whl")
         check_files(wheel)
+        check_size(wheel)
         environment = Path(folder) / "empty"
         venv.create(environment, with_pip=True)
         python, vivant = environment / "bin" / "python", environment / "bin" / "vivant"

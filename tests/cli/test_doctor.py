@@ -24,7 +24,8 @@ def test_says_what_works_and_what_is_off() -> None:
     for what in ("base", "extra train", "face models", "runtime onnx", "runtime torch"):
         assert lines[what]["state"] == "works", lines[what]
     assert lines["decoding, isolated"]["state"] in ("works", "note")
-    assert lines["model"]["state"] == "note"
+    assert lines["model"]["state"] == "works"
+    assert lines["model"]["detail"].startswith("lite, trained on simulated attacks of")
     assert (
         "OUT_OF_DISTRIBUTION and WINDOWS_DISAGREE are off" in lines["doubts by profile"]["detail"]
     )

@@ -7,7 +7,7 @@ from prepared import presentation, presentations
 from vivant.datasets.naming import divide, parse_protocol
 from vivant.datasets.oulu_npu import parse
 from vivant.errors import DataError, UnknownNameError
-from vivant.records import Split
+from vivant.records import Label, Split
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,14 @@ from vivant.records import Split
         ("oulu_npu:3_6", ("oulu_npu", "3_6")),
         ("replay-attack:grandtest", ("replay_attack", "grandtest")),
         ("folder", ("folder", "")),
+        ("folder:subject:0.6/0.2/0.2", ("folder", "subject:0.6/0.2/0.2")),
     ],
 )
 def test_data_set_and_protocol_are_told_apart(text: str, expected: tuple[str, str]) -> None:
     assert parse_protocol(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", ":1", "oulu-npu:", "oulu npu:1", "siw:2_1:1", "oulu-npu 1"])
+@pytest.mark.parametrize("text", ["", ":1", "oulu-npu:", "oulu npu:1", "oulu-npu 1"])
 def test_other_words_are_refused(text: str) -> None:
     message = f"expected DATA_SET:PROTOCOL, such as oulu-npu:1, or DATA_SET alone, got {text!r}"
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
@@ -70,3 +71,11 @@ def test_subject_on_two_sides_is_an_error_but_where_the_owner_shares_them() -> N
     with pytest.raises(DataError, match="the subject 'a' is on two sides"):
         divide("folder", rows, "folder")
     assert divide("nuaa", rows, "nuaa")[Split.TEST] == (rows[1],)
+
+
+def test_a_folder_without_sides_is_divided_by_its_subjects() -> None:
+    rows = [presentation(f"{name}{i}", Label(i), split=None) for name in "abcde" for i in (0, 1)]
+    splits = divide("folder", rows, "folder:subject:0.6/0.2/0.2")
+    assert [len({row.subject for row in splits[split]}) for split in Split] == [3, 1, 1]
+    with pytest.raises(DataError, match="expected shares of 0 or more whose sum is 1"):
+        divide("folder", rows, "folder:subject:0.6/0.2/0.3")

@@ -27,7 +27,7 @@ def test_folder_without_one_is_no_store(tmp_path: Path) -> None:
 
 
 def test_damaged_one_says_so(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text('{"format": 1}')
+    (tmp_path / FILE).write_text('{"format": 2}')
     with pytest.raises(DataError, match=r"store\.json is damaged"):
         load_manifest(tmp_path)
 

@@ -285,9 +285,15 @@ def test_bad_arguments_are_refused(tmp_path: Path) -> None:
         session.check(tmp_path, rate=0.0)
 
 
-def test_no_model_says_how_to_get_one() -> None:
-    with pytest.raises(CardError, match="no model was named"):
-        Session.open()
+def test_without_a_name_the_model_that_ships_is_opened_and_says_what_it_is() -> None:
+    with Session.open() as session:
+        verdict = session.check(person_video())
+    assert session.card.training is not None
+    assert session.card.training.is_synthetic
+    assert session.card.operating_point is not None
+    assert "SYNTHETIC" in session.card.operating_point.data
+    assert Caution.SYNTHETIC_TRAINING in [caution.code for caution in verdict.cautions]
+    assert verdict.bona_fide_score is not None
 
 
 def test_open_takes_a_checkpoint(lite_card: Path) -> None:

@@ -37,7 +37,10 @@ def check(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="Card of the model (*.onnx.json or *.safetensors.json)."),
+        typer.Option(
+            help="Card of the model (*.onnx.json or *.safetensors.json).",
+            show_default="the one that ships, trained on synthetic data alone",
+        ),
     ] = None,
     camera: Annotated[
         int | None, typer.Option(help="Film with a camera of this machine: 0 is the first.")

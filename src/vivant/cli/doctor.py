@@ -32,7 +32,7 @@ class Line:
 
 
 def doctor(
-    model: Annotated[Path | None, typer.Option(help="Card of a model to look at as well.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Card of a model.", show_default="the one that ships")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Say what is installed, which parts work, and what is missing.
@@ -45,7 +45,7 @@ def doctor(
         _tried("face models", _see),
         _runtime("runtime onnx", "onnxruntime", "pip install vivant"),
         _runtime("runtime torch", "torch", "pip install 'vivant[train]'"),
-        _tried("model", lambda: _open(model)) if model else _no_model(),
+        _tried("model", lambda: _open(model)),
         Line(
             "doubts by profile",
             "note",
@@ -151,22 +151,15 @@ def _runtime(what: str, package: str, advice: str) -> Line:
     return Line(what, "works", f"{package} {number}")
 
 
-def _open(model: Path) -> Line:
+def _open(model: Path | None) -> Line:
     from vivant.runtimes.opening import open_runner
     from vivant.session.decision import doubts_about_model
+    from vivant.session.session import STARTER
 
-    card = open_runner(model).card
+    card = open_runner(model or STARTER).card
     doubts = doubts_about_model(card)
     if doubts:
         return Line("model", "note", "; ".join(doubt.message for doubt in doubts))
     assert card.training is not None
     kind = "simulated attacks" if card.training.is_synthetic else "attacks"
     return Line("model", "works", f"{card.model}, trained on {kind} of {card.training.data}")
-
-
-def _no_model() -> Line:
-    return Line(
-        "model",
-        "note",
-        "none named, and no trained one ships with vivant yet: name a card with --model",
-    )

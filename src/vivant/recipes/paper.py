@@ -7,23 +7,13 @@ Times are estimates; `vivant train ... --dry-run` measures a step on your machin
 
 from vivant.networks import models
 from vivant.networks.config import NetworkConfig
-from vivant.networks.losses import LossConfig
-from vivant.training.config import Experiment, StageConfig
+from vivant.recipes.schedule import with_stages
+from vivant.training.config import Experiment
 
 __all__ = ["cnn_lstm", "model_a", "model_b", "model_c", "model_d", "stasn"]
 
-_WITHOUT_DEPTH = {
-    "stage2": StageConfig(
-        epochs=10,
-        learning_rate=5e-5,
-        loss=LossConfig(depth_weight=0, advisor_weight=0, aam_weight=10),
-    ),
-    "stage3": StageConfig(
-        epochs=6,
-        learning_rate=5e-6,
-        loss=LossConfig(depth_weight=0, advisor_weight=10, aam_weight=10),
-    ),
-}
+_EPOCHS = (10, 10, 6)
+_RATES = (5e-5, 5e-5, 5e-6)
 
 
 def model_a() -> Experiment:
@@ -33,7 +23,7 @@ def model_a() -> Experiment:
 
     Time and memory: as `model_d`, a little less.
     """
-    return _whole("model_a", models.model_a())
+    return _of("model_a", models.model_a())
 
 
 def model_b() -> Experiment:
@@ -43,7 +33,7 @@ def model_b() -> Experiment:
 
     Time: 12,000 clips. Memory: as `model_d`.
     """
-    return _advisor_alone("model_b", models.model_b())
+    return _of("model_b", models.model_b())
 
 
 def model_c() -> Experiment:
@@ -53,9 +43,7 @@ def model_c() -> Experiment:
 
     Time and memory: as `model_d`.
     """
-    return Experiment.model_validate(
-        {"model": "model_c", "network": models.model_c(), **_WITHOUT_DEPTH}
-    )
+    return _of("model_c", models.model_c())
 
 
 def model_d() -> Experiment:
@@ -64,10 +52,10 @@ def model_d() -> Experiment:
     vivant train model_d --data STORE --protocol oulu-npu:1 --out RUN --pretrained resnet101.pth
 
     Time: OULU-NPU protocol 1 is 26 epochs of 1,200 clips; on two processor cores 3 s a clip, so a
-    day; a GPU was not at hand yet. Memory: 3.4 GB for a micro-batch of 2 clips in float32, 2.3 GB in
-    bf16, 1.9 GB with activation checkpointing.
+    day; a GPU was not at hand yet. Memory: 3.4 GB for a micro-batch of 2 clips in float32, 2.3 GB
+    in bf16, 1.9 GB with activation checkpointing.
     """
-    return _whole("model_d", models.model_d())
+    return _of("model_d", models.model_d())
 
 
 def cnn_lstm() -> Experiment:
@@ -77,7 +65,7 @@ def cnn_lstm() -> Experiment:
 
     Time: 12,000 clips. Memory: as `model_d`.
     """
-    return _advisor_alone("cnn_lstm", models.cnn_lstm())
+    return _of("cnn_lstm", models.cnn_lstm())
 
 
 def stasn() -> Experiment:
@@ -87,14 +75,10 @@ def stasn() -> Experiment:
 
     Time and memory: as `model_d`.
     """
-    return Experiment.model_validate(
-        {"model": "stasn", "network": models.stasn(), **_WITHOUT_DEPTH}
-    )
+    return _of("stasn", models.stasn())
 
 
-def _whole(name: str, network: NetworkConfig) -> Experiment:
-    return Experiment(model=name, network=network)
-
-
-def _advisor_alone(name: str, network: NetworkConfig) -> Experiment:
-    return Experiment(model=name, network=network, stage2=None, stage3=None)
+def _of(name: str, network: NetworkConfig) -> Experiment:
+    # Not the whole schedule is allowed for every network: the stages come after.
+    bare = Experiment.model_construct(model=name, network=network)
+    return with_stages(bare, _EPOCHS, _RATES)

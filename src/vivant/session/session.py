@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
-from vivant.errors import CardError, InputError
+from vivant.errors import InputError
 from vivant.faces.detectors.detector import Detector
 from vivant.faces.limits import QualityLimits
 from vivant.faces.mesh import FaceMesh
@@ -28,10 +28,13 @@ from vivant.video.pictures import read_pictures
 from vivant.video.sampling import near_grid
 from vivant.video.source import list_frames, read_file
 
-__all__ = ["NUM_WINDOWS", "Session"]
+__all__ = ["NUM_WINDOWS", "STARTER", "Session"]
 
 NUM_WINDOWS = 4  # W of decision D24.
 DETECTORS = "vivant.faces.detectors"
+
+STARTER = Path(__file__).parent / "models" / "lite.onnx.json"
+"""The card of the model that ships: see MODEL_CARD.md."""
 
 
 class Session:
@@ -87,26 +90,21 @@ class Session:
         """A session with the model of that card, and defaults for the rest.
 
         Args:
-            model: The card beside the weights.
+            model: The card beside the weights; None: the `lite` that ships, which was trained on
+                synthetic data alone, and whose verdicts say so.
             detector: A function of `faces/detectors`, such as `blazeface`; one that needs a file
                 as `name:file`.
             isolated: As for the class.
 
         Raises:
-            CardError: no model is named, or the card or its weights are damaged.
+            CardError: the card or its weights are damaged.
             UnknownNameError: there is no such detector.
             InputError: the detector's file is not usable.
         """
-        if model is None:
-            raise CardError(
-                "no model was named, and no trained one ships with vivant yet: name a card with "
-                "--model. `vivant model init lite --pretrained package --out models` makes an "
-                "UNTRAINED one (needs vivant[train])"
-            )
         name, _, file = detector.partition(":")
         build = find(DETECTORS, name, "detector")
         finder = build(Path(file) if file else None)
-        return cls(open_runner(model), detector=finder, isolated=isolated)
+        return cls(open_runner(model or STARTER), detector=finder, isolated=isolated)
 
     def check(self, source: Path | str | bytes, *, rate: float = 30.0) -> Verdict:
         """Judge a file or a folder.

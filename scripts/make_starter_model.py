@@ -1,0 +1,116 @@
+"""Makes the model that ships: `lite`, trained on made-up people and simulated attacks alone.
+
+    python scripts/make_starter_model.py WORK_DIR
+
+Draws synthetic sets in OULU-NPU's and SiW's layout, simulates prints, replays and cut photos of
+some of their bona fide clips, joins all by a manifest, prepares it, trains `lite` on its train side,
+exports the graph and puts it into the package. Every step keeps what is there: it can be killed,
+and goes on. The seeds of the demo's clips (`scripts/make_demo_clips.py`) are others.
+"""
+
+import argparse
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vivant.datasets.dataset import Reading
+from vivant.plugins import find
+from vivant.records import Label, Split
+
+SETS = {"oulu0": ("oulu-npu", 0), "oulu1": ("oulu-npu", 1), "oulu2": ("oulu-npu", 2),
+        "siw3": ("siw", 3)}  # fmt: skip
+READERS = {"oulu-npu": "oulu_npu", "siw": "siw"}
+SIMULATED_FROM = "oulu1"
+SIMULATION_SEED = 4
+PACKAGE = Path(__file__).parents[1] / "src" / "vivant" / "session" / "models"
+
+
+def vivant(*words: str) -> None:
+    """Run a command of this package."""
+    print("vivant", *words, flush=True)
+    subprocess.run([sys.executable, "-m", "vivant", *words], check=True)
+
+
+def read(root: Path, layout: str) -> Reading:
+    """What is in a synthetic set."""
+    reading: Reading = find("vivant.datasets", READERS[layout], "data set")().read(root)
+    return reading
+
+
+def link_bona_fide(root: Path, out: Path) -> None:
+    """The bona fide clips of a set, by subject: what attacks are simulated from."""
+    for row in read(root, "oulu-npu").presentations:
+        if row.label is Label.BONA_FIDE:
+            assert row.split is not None
+            target = out / f"{row.split.value}_{row.subject}" / Path(row.path).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                os.link(root / row.path, target)
+
+
+def manifest_rows(work: Path) -> Iterator[dict[str, str]]:
+    """A row for each video of all sets."""
+    for name, (layout, _) in SETS.items():
+        dataset = find("vivant.datasets", READERS[layout], "data set")()
+        splits = dataset.split(read(work / name, layout).presentations, "all")
+        for split, rows in splits.items():
+            for row in rows:
+                label = row.label.name.lower()
+                yield {
+                    "path": f"{name}/{row.path}",
+                    "label": label,
+                    "pai": row.pai_species or "",
+                    "subject": f"{name}_{row.subject}",
+                    "split": split.value,
+                    "set": name,
+                }
+    with (work / "simulated" / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        for made in csv.DictReader(file):
+            split, _, subject = made["subject"].partition("_")
+            yield {
+                "path": f"simulated/{made['path']}",
+                "label": made["label"],
+                "pai": made["pai"],
+                "subject": f"{SIMULATED_FROM}_{subject}",
+                "split": Split(split).value,
+                "set": "simulated",
+            }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("work_dir", type=Path, help="folder for data and run; 4 GB")
+    parser.add_argument("--settings", nargs="*", default=[], help="for vivant train --set")
+    options = parser.parse_args(arguments)
+    work: Path = options.work_dir
+    for name, (layout, seed) in SETS.items():
+        drawn = ("--layout", layout, "--size", "tiny", "--seed", str(seed))
+        vivant("data", "synthetic", *drawn, "--out", str(work / name))
+    link_bona_fide(work / SIMULATED_FROM, work / "bona_fide")
+    simulated = ("--from", str(work / "bona_fide"), "--out", str(work / "simulated"))
+    vivant("data", "simulate", *simulated, "--seed", str(SIMULATION_SEED))
+    rows = list(manifest_rows(work))
+    with (work / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    store, run = work / "store", work / "run"
+    vivant("data", "prepare", "manifest", str(work), "--out", str(store), "--trusted")
+    trained = ("--data", str(store), "--protocol", "manifest:split", "--out", str(run))
+    resume = ["--resume"] if (run / "experiment.json").exists() else []
+    sets = [word for setting in options.settings for word in ("--set", setting)]
+    vivant("train", "lite", *trained, *sets, *resume)
+    vivant("export", str(run / "lite.safetensors.json"), "--out", str(run))
+    PACKAGE.mkdir(exist_ok=True)
+    for file_name in ("lite.onnx", "lite.onnx.json"):
+        shutil.copy(run / file_name, PACKAGE / file_name)
+        print(f"{PACKAGE / file_name}: {(PACKAGE / file_name).stat().st_size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()
