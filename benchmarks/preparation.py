@@ -28,7 +28,7 @@ import numpy as np
 import skimage.data
 
 from vivant.attacks.recording import write_video
-from vivant.preparation.clips import ClipStore, decode, random_clips
+from vivant.preparation.clips import ClipStore, decode
 from vivant.preparation.manifest import current_manifest
 from vivant.preparation.presentation import Preparer, preparer
 from vivant.preparation.run import prepare
@@ -137,13 +137,13 @@ def whole(root: Path, rows: Sequence[Presentation], num_workers: int, repeats: i
 def reading(folder: Path, repeats: int) -> None:
     """Clips in a second out of a store."""
     clips = ClipStore(folder)
-    presentations = clips.presentations
-    windows: list[tuple[int, ...]] = []
-    if not any(clips.windows(row.path) for row in presentations):
+    of_rows = [clips.windows(row.path, row.max_frames) for row in clips.presentations]
+    usable = [of_row for of_row in of_rows if of_row]
+    if not usable:
         raise SystemExit(f"{folder} has no clips")
-    while len(windows) < NUM_CLIPS:
-        windows += list(random_clips(clips, presentations, 0, len(windows)))
-    windows = windows[:NUM_CLIPS]
+    generator = np.random.default_rng(0)
+    owners = [usable[at] for at in generator.integers(len(usable), size=NUM_CLIPS)]
+    windows = [of_row[generator.integers(len(of_row))] for of_row in owners]
     raw_rates, sides = [], []
     rates: dict[int, list[float]] = {1: [], 2: []}
     cut_clip = partial(decode, scale=1.3, side_px=224)

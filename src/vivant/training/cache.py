@@ -28,7 +28,10 @@ class AdviceCache:
     def keep(self, batch: Batch, advice: Advice) -> None:
         """Keep what was said of each clip of a batch."""
         for place, key in enumerate(batch.keys.tolist()):
-            self._advice[key] = [None if part is None else part[place].cpu() for part in advice]
+            # Copies: a view would keep all frames of the batch, of which one may be wanted.
+            self._advice[key] = [
+                None if part is None else part[place].to("cpu", copy=True) for part in advice
+            ]
 
     def of(self, batch: Batch) -> Advice:
         """What was said of the clips of a batch."""

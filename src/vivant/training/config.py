@@ -222,7 +222,7 @@ def _put(content: dict[str, Any], path: str, value: Any) -> None:
         known = sorted(holder) if isinstance(holder, dict) else []
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            hint = f": did you mean {near[0]!r}?" if near else ""
+            hint = f": did you mean {near[0]!r}?" if near else "."
             fields = f" Known there: {', '.join(known)}" if known else ""
             raise ConfigError(f"the configuration has no field {path!r}{hint}{fields}")
         if depth < len(parents):

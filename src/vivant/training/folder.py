@@ -11,9 +11,9 @@
 
 import io
 import json
-import pickle
 import platform
 import subprocess
+import zipfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from vivant.errors import OutputError, TrainingError
-from vivant.files import remove_unfinished, write_whole
+from vivant.files import is_unfinished, remove_unfinished, write_whole
 from vivant.networks.checkpoint import installed_versions
 from vivant.training.config import Experiment
 
@@ -93,7 +93,11 @@ class RunFolder:
         Raises:
             OutputError: there is something else, or it cannot be written.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        # A run that was killed right here has left its environment.
+        if self.path.exists() and not (
+            self.path.is_dir()
+            and all(each.name == ENVIRONMENT or is_unfinished(each) for each in self.path.iterdir())
+        ):
             raise OutputError(
                 f"expected a new or empty folder at {self.path}, found something else: name another"
             )
@@ -112,7 +116,7 @@ class RunFolder:
             text = (self.path / EXPERIMENT).read_text("utf-8")
             there = Experiment.model_validate_json(text)
             known = json.loads((self.path / ENVIRONMENT).read_text("utf-8"))["data"]["fingerprint"]
-        except (OSError, ValueError, KeyError, ValidationError) as error:
+        except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
             raise TrainingError(f"the run at {self.path} is damaged: {error}") from error
         differences = _differences(there.model_dump(), experiment.model_dump())
         if differences:
@@ -149,9 +153,9 @@ class RunFolder:
         found = self._checkpoints()
         for path in reversed(found):
             try:
-                content = torch.load(path, map_location="cpu", weights_only=True)
+                content = _load_checked(path)
                 return Position(**content.pop("position")), content
-            except (OSError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError):
+            except Exception:  # noqa: S112 - torch and zipfile have many classes for damage.
                 continue  # Damaged on the disk: the one before is kept for this.
         if found:
             raise TrainingError(f"none of the checkpoints in {self.path / _CHECKPOINTS} is whole")
@@ -198,6 +202,16 @@ class RunFolder:
 
     def _write(self, name: str, content: str | bytes) -> None:
         write_whole(self.path / name, content)
+
+
+def _load_checked(path: Path) -> dict[str, Any]:
+    """Read a checkpoint whose sums are right: torch looks at none, and would take other weights."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"{damaged} is damaged")
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content
 
 
 def environment(data: dict[str, Any], devices: int, precision: str) -> dict[str, Any]:

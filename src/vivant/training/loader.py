@@ -1,6 +1,7 @@
 """From draws to batches: reads, decodes and stacks clips, in processes of its own if asked for."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vivant.errors import TrainingError
+from vivant.errors import DataError, TrainingError
 from vivant.preparation.clips import ClipStore, decode
 from vivant.training.draws import Augmentation, Draw
 
-__all__ = ["Batch", "ClipReader", "load_batches"]
+__all__ = ["Batch", "ClipReader", "deaths_told", "load_batches"]
 
 # Axes: b clips, n frames of a clip.
 
@@ -106,24 +107,56 @@ def load_batches(
         DataError: a stored picture is damaged.
         TrainingError: a process died.
     """
-    loader: DataLoader[Batch] = DataLoader(
-        reader,
+    loader: DataLoader[Batch | DataError] = DataLoader(
+        _Telling(reader),
         sampler=micro_batches,
         batch_size=None,
         num_workers=num_workers,
         multiprocessing_context="spawn" if num_workers else None,
         worker_init_fn=_use_one_thread if num_workers else None,
         pin_memory=torch.cuda.is_available(),
+        # The loader draws a number for its processes: not from the generator that dropout uses, or
+        # a training that goes on would not have the bits of one that was never stopped.
+        generator=torch.Generator(),
     )
+    with deaths_told():
+        for found in loader:
+            if isinstance(found, DataError):
+                raise found
+            yield found
+
+
+@contextmanager
+def deaths_told() -> Iterator[None]:
+    """Within, the death of a process that reads is a TrainingError, wherever it is noticed.
+
+    torch raises it out of a signal: in the middle of whatever the main thread does.
+
+    Raises:
+        TrainingError: a process died.
+    """
     try:
-        yield from loader
+        yield
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        if "DataLoader worker (pid" not in str(error):
             raise
         raise TrainingError(
             "a process that reads clips died: killed from outside, or out of memory. Go on with "
             "--resume, perhaps with --set data.num_workers=0"
         ) from error
+
+
+class _Telling(Dataset[Batch | DataError]):
+    """Gives an error back: one that is raised comes out of a process as a long traceback."""
+
+    def __init__(self, reader: ClipReader) -> None:
+        self._reader = reader
+
+    def __getitem__(self, draws: Sequence[Draw]) -> Batch | DataError:
+        try:
+            return self._reader[draws]
+        except DataError as error:
+            return error
 
 
 def _holes(augmentation: Augmentation) -> list[tuple[float, float, float, float]]:

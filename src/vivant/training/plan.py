@@ -16,6 +16,7 @@ from vivant.training.config import Experiment
 from vivant.training.data import TrainingData
 from vivant.training.draws import steps_per_epoch
 from vivant.training.loader import Batch
+from vivant.training.memory import checkpoint_blocks
 from vivant.training.stages import StageModule, set_modes
 
 __all__ = ["Plan", "StagePlan", "make_plan"]
@@ -87,6 +88,8 @@ def _plan_stage(
     steps = stage.epochs * steps_per_epoch(experiment.data, len(data.train))
     clips = steps * experiment.data.batch_clips
     network = Network(experiment.network).to(fabric.device)
+    if experiment.activation_checkpointing:
+        checkpoint_blocks(network.advisor.backbone)
     set_modes(network, number, stage, experiment.data.micro_batch_clips)
     module = StageModule(network, number, stage)
     batch = Batch(*fabric.to_device(_made_up(experiment)))

@@ -132,7 +132,7 @@ def score_side(
         for batch in load_batches(reader, batches, num_workers):
             crops = normalise(batch.crops.to(device))
             found_scores += _triples(_answer(network, crops, advisor_only=advisor_only))
-    owners = np.array([draw.key for draw in draws])
+    owners = np.array([draw.key for draw in draws], np.int64)
     values = mean_by_presentation(np.array(found_scores).reshape(-1, 3), owners, len(mine))
     if world > 1:
         values = _gathered(values, len(seen), share)

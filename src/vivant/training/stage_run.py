@@ -19,7 +19,7 @@ from vivant.training.config import Experiment
 from vivant.training.data import TrainingData
 from vivant.training.draws import Draw, Drawer, steps_per_epoch
 from vivant.training.folder import Best, Position, RunFolder
-from vivant.training.loader import Batch, ClipReader, load_batches
+from vivant.training.loader import Batch, ClipReader, deaths_told, load_batches
 from vivant.training.log import TrainingLog
 from vivant.training.offsets import MAX_SATURATED, gradient_ratios, offset_statistics
 from vivant.training.progress import Progress
@@ -91,11 +91,12 @@ class StageRun:
         config = network.config
         self.reader = ClipReader(data.folder, config.num_frames, config.crop_side_px, CROP_SIDE_PX)
 
+    @deaths_told()
     def run(self) -> Best:
         """Train to the end of the stage; the network then has its best epoch's weights.
 
         Raises:
-            TrainingError: a loss is not a number.
+            TrainingError: a loss is not a number, or a process that reads died.
             OutputError: no room for a checkpoint.
         """
         start = self.position
