@@ -3,9 +3,9 @@
     python scripts/make_starter_model.py WORK_DIR
 
 Draws synthetic sets in OULU-NPU's and SiW's layout, simulates prints, replays and cut photos of
-some of their bona fide clips, joins all by a manifest, prepares it, trains `lite` on its train side,
-exports the graph and puts it into the package. Every step keeps what is there: it can be killed,
-and goes on. The seeds of the demo's clips (`scripts/make_demo_clips.py`) are others.
+some of their bona fide clips, joins all by a manifest, prepares it, trains `lite` on its train
+side, exports the graph and puts it into the package. Every step keeps what is there: it can be
+killed, and goes on. The seeds of the demo's clips (`scripts/make_demo_clips.py`) are others.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vivant.datasets.dataset import Reading
@@ -25,7 +25,9 @@ SETS = {"oulu0": ("oulu-npu", 0), "oulu1": ("oulu-npu", 1), "oulu2": ("oulu-npu"
         "siw3": ("siw", 3)}  # fmt: skip
 READERS = {"oulu-npu": "oulu_npu", "siw": "siw"}
 SIMULATED_FROM = "oulu1"
+NUM_DEV_SUBJECTS = 2  # Of each set: the other subjects of its dev side are trained with.
 SIMULATION_SEED = 4
+EACH = 3  # Of that set's bona fide clips, each third one.
 PACKAGE = Path(__file__).parents[1] / "src" / "vivant" / "session" / "models"
 
 
@@ -43,9 +45,10 @@ def read(root: Path, layout: str) -> Reading:
 
 def link_bona_fide(root: Path, out: Path) -> None:
     """The bona fide clips of a set, by subject: what attacks are simulated from."""
-    for row in read(root, "oulu-npu").presentations:
-        if row.label is Label.BONA_FIDE:
-            assert row.split is not None
+    everything = read(root, "oulu-npu").presentations
+    bona_fide = [row for row in everything if row.label is Label.BONA_FIDE]
+    for row in bona_fide[::EACH]:
+        if row.split is not None and row.split is not Split.TEST:
             target = out / f"{row.split.value}_{row.subject}" / Path(row.path).name
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
@@ -81,6 +84,22 @@ def manifest_rows(work: Path) -> Iterator[dict[str, str]]:
             }
 
 
+def divided(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows, with all but the first few dev subjects of each set on the train side."""
+    found = list(rows)
+    kept: dict[str, list[str]] = {}
+    for row in found:
+        if row["split"] == Split.DEV.value:
+            subjects = kept.setdefault(row["subject"].partition("_")[0], [])
+            if row["subject"] not in subjects and len(subjects) < NUM_DEV_SUBJECTS:
+                subjects.append(row["subject"])
+    for row in found:
+        is_kept = row["subject"] in kept.get(row["subject"].partition("_")[0], [])
+        if row["split"] == Split.DEV.value and not is_kept:
+            row["split"] = Split.TRAIN.value
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -94,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     link_bona_fide(work / SIMULATED_FROM, work / "bona_fide")
     simulated = ("--from", str(work / "bona_fide"), "--out", str(work / "simulated"))
     vivant("data", "simulate", *simulated, "--seed", str(SIMULATION_SEED))
-    rows = list(manifest_rows(work))
+    rows = divided(manifest_rows(work))
     with (work / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -12,7 +12,7 @@ from builders import moved, seeded, small_config
 from made_up import TRAINED, MadeUpRunner, card
 from media import pattern, video
 from people import person, person_video, swaying
-from vivant.errors import CardError, InputError, MediaError, Refusal
+from vivant.errors import InputError, MediaError, Refusal
 from vivant.faces.limits import QualityLimits
 from vivant.geometry.crop import cut
 from vivant.networks.checkpoint import save_checkpoint

@@ -72,7 +72,7 @@ def presentations_of(split: Split, kinds: Sequence[str | None]) -> list[Presenta
     rows = []
     for number, kind in enumerate(kinds):
         label = Label.BONA_FIDE if kind is None else Label.ATTACK
-        row = presentation(f"{split.value}{number:02}", label, split=split)
+        row = presentation(f"{split.value}{number:02}", label, split=split, subject=split.value)
         rows.append(replace(row, pai_species=kind))
     return rows
 
@@ -84,4 +84,4 @@ def stored(split: Split, kinds: Sequence[str | None]) -> list[PreparedPresentati
 
 def too_short(name: str, split: Split) -> PreparedPresentation:
     """A bona fide presentation of one frame: it has no clip."""
-    return prepared(presentation(name, split=split), [frame(0)])
+    return prepared(presentation(name, split=split, subject=split.value), [frame(0)])

@@ -24,7 +24,11 @@ def test_defaults_are_the_paper(paper: Experiment) -> None:
     assert [lambdas(stage) for stage in stages] == [(0, 10, 0), (0.5, 0, 10), (0.5, 10, 10)]
     assert (paper.optimiser.name, paper.optimiser.weight_decay) == ("adam", 5e-5)
     assert paper.optimiser.region_proposal_rate == 0.1
-    assert (paper.data.batch_clips, paper.data.sampler, paper.data.dev_windows) == (8, "balanced", 4)
+    assert (paper.data.batch_clips, paper.data.sampler, paper.data.dev_windows) == (
+        8,
+        "balanced",
+        4,
+    )
     augment = paper.augment
     assert (augment.scale_range, augment.gamma_range) == ((1.2, 1.5), (0.5, 1.5))
     assert (augment.colour_shift, augment.erase_area, augment.cutout_px) == (40, (0.01, 0.05), 50)

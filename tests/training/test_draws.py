@@ -36,7 +36,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
 
 def drawer(store: ClipStore, *, seed: int = 0, stage: int = 1, repeats: bool = False,
            **data: object) -> Drawer:  # fmt: skip
-    config = DataConfig(**({"batch_clips": 4, "micro_batch_clips": 4, "clips_per_epoch": 40} | data))
+    config = DataConfig(
+        **({"batch_clips": 4, "micro_batch_clips": 4, "clips_per_epoch": 40} | data)
+    )
     return Drawer(store, store.presentations, config, AUGMENT, seed, stage, repeats)
 
 
@@ -68,7 +70,9 @@ def test_balanced_epoch_is_half_bona_fide_and_fair_to_pai_species(
     draws = drawer(store).epoch(epoch)
     assert Counter(draw.label for draw in draws) == {Label.BONA_FIDE: 20, Label.ATTACK: 20}
     assert species(draws) == {"bona fide": 20, "print": 10, "replay": 10}
-    uneven = species(drawer(store, batch_clips=6, micro_batch_clips=6, clips_per_epoch=6).epoch(epoch))
+    uneven = species(
+        drawer(store, batch_clips=6, micro_batch_clips=6, clips_per_epoch=6).epoch(epoch)
+    )
     assert uneven["bona fide"] == 3
     assert {uneven["print"], uneven["replay"]} == {1, 2}
 
@@ -90,7 +94,9 @@ def test_no_presentation_is_dealt_twice_more_often_than_its_like(
 ) -> None:
     times = Counter(draw.path for draw in drawer(store, sampler=sampler).epoch(0))
     for kind in {None, "print", "replay"}:
-        paths = [f"videos/train{number:02}.mp4" for number, each in enumerate(KINDS) if each == kind]
+        paths = [
+            f"videos/train{number:02}.mp4" for number, each in enumerate(KINDS) if each == kind
+        ]
         of_kind = [times[path] for path in paths]
         assert max(of_kind) - min(of_kind) <= 1
 

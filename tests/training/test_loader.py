@@ -108,7 +108,9 @@ def test_copy_of_a_reader_opens_the_store_for_itself(store: ClipStore, reader: C
     assert same(copied[draws(store)], batch)
 
 
-def test_reading_leaves_the_generator_of_dropout_alone(store: ClipStore, reader: ClipReader) -> None:
+def test_reading_leaves_the_generator_of_dropout_alone(
+    store: ClipStore, reader: ClipReader
+) -> None:
     before = torch.get_rng_state()
     list(load_batches(reader, [draws(store)], 0))
     assert torch.equal(torch.get_rng_state(), before), "or a training that goes on has other bits"

@@ -33,6 +33,7 @@ from vivant.training.folder import Position, RunFolder
 from vivant.training.loader import ClipReader
 from vivant.training.loop import fit, require_even_batches
 from vivant.training.progress import Progress
+from vivant.training.scoring import judge
 
 
 class Killed(Exception):
@@ -45,6 +46,7 @@ class Killer(Progress):
     def __init__(self, moment: str = "") -> None:
         super().__init__(None)
         self.moment = moment
+        self.judgements = 0
         self.seen: list[str] = []
 
     def reach(self, moment: str) -> None:
@@ -61,6 +63,11 @@ class Killer(Progress):
     def say(self, line: str) -> None:
         self.reach(f"said {line.partition(':')[0]}")
 
+    def judge(self, *scores: object) -> object:
+        self.judgements += 1
+        self.reach(f"judging {self.judgements}")
+        return judge(*scores)
+
     def write(self, path: Path, content: str | bytes) -> None:
         name = f"{path.parent.name}/{path.name}"
         self.reach(f"before {name}")
@@ -72,7 +79,11 @@ class Killer(Progress):
 def _thin() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         thin_backbone(patch.setattr)
+        # With one thread the bits are those of `training_process.py`.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
         yield
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +162,7 @@ def test_small_micro_batches_leave_the_advisors_batch_norms_alone(
     before = weights(undisturbed, 2)
     best = json.loads((undisturbed / "stage2" / "best.json").read_text())
     folder.keep_best(run_folder.Best(**best), before)
+    folder.save(Position(2, 2, 0, 12), {})
     fit(one_process(), small, data, folder, Progress(None), stages=(3,))
     after = weights(out, 3)
     same = {name for name in after if name not in differing(before, after)}
@@ -181,6 +193,7 @@ def killed_and_resumed(
         killer = Killer(moment)
         monkeypatch.setattr(run_folder, "write_whole", killer.write)
         monkeypatch.setattr(checkpoint, "write_whole", killer.write)
+        monkeypatch.setattr(stage_run, "judge", killer.judge)
         if moment:
             with pytest.raises(Killed, match=re.escape(moment)):
                 train(store, out, progress=killer)
@@ -198,6 +211,7 @@ def test_training_that_was_killed_goes_on_with_the_same_bits(
         "before checkpoints/step-00000002.pt",
         "after checkpoints/step-00000002.pt",
         "step 3",  # The last of its epoch, not judged.
+        "judging 1",
         "after stage1/epoch-000.safetensors",  # The record of the best epoch is missing.
         "judged 1.0",
         "step 5",
@@ -223,6 +237,7 @@ def test_training_that_was_killed_at_every_moment_goes_on_with_the_same_bits(
         killer = Killer()
         patch.setattr(run_folder, "write_whole", killer.write)
         patch.setattr(checkpoint, "write_whole", killer.write)
+        patch.setattr(stage_run, "judge", killer.judge)
         train(store, tmp_path / "watched" / "run", progress=killer)
     moments = [each for each in killer.seen if "experiment" not in each and "environ" not in each]
     assert len(moments) > 60
@@ -307,9 +322,7 @@ def test_stage_that_later_ones_started_from_is_not_trained_again(
 
 
 @pytest.mark.parametrize(("clips", "micro", "devices"), [(8, 8, 2), (8, 2, 3), (4, 4, 2)])
-def test_batch_that_cannot_be_dealt_evenly_is_refused(
-    clips: int, micro: int, devices: int
-) -> None:
+def test_batch_that_cannot_be_dealt_evenly_is_refused(clips: int, micro: int, devices: int) -> None:
     uneven = minimal(data=minimal_data(batch_clips=clips, micro_batch_clips=micro))
     with pytest.raises(
         ConfigError, match=rf"multiple of data\.micro_batch_clips x devices \({micro} x {devices}\)"

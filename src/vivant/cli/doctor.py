@@ -32,7 +32,9 @@ class Line:
 
 
 def doctor(
-    model: Annotated[Path | None, typer.Option(help="Card of a model.", show_default="the one that ships")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Card of a model.", show_default="the one that ships")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Say what is installed, which parts work, and what is missing.

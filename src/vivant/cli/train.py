@@ -152,7 +152,7 @@ def _require_place(
             what = "--resume goes on with" if resume else f"--stage {stage} goes on from"
             raise TrainingError(f"{what} a run, and there is none at {folder.path}")
         return
-    folder.go_on(experiment, data.fingerprint)
+    folder.go_on(experiment, data.fingerprint, data.name)
     begun = [number for number in (1, 2, 3) if folder.has_begun(number)]
     if not resume and (stage is None or stage in begun):
         raise TrainingError(
@@ -165,14 +165,14 @@ def _print_plan(
 ) -> None:
     """Say what will be done, on what, and about how long it takes."""
     first_line = (find(RECIPES, recipe, "recipe").__doc__ or "").partition("\n")[0]
-    console.print(f"{recipe}: {first_line}", soft_wrap=True, highlight=False)
+    console.print(Text(f"{recipe}: {first_line}"), soft_wrap=True)
     mark = "  SYNTHETIC: the model will say so" if data.is_synthetic else ""
-    console.print(f"data: {data.name} in {data.folder}{mark}", soft_wrap=True, highlight=False)
+    console.print(Text(f"data: {data.name} in {data.folder}{mark}"), soft_wrap=True)
     counts = Table(box=None, pad_edge=False)
     counts.add_column("side")
     kinds = list(dict.fromkeys(kind for side in plan.counts.values() for kind in side))
     for kind in (*kinds, "without a clip"):
-        counts.add_column(kind, justify="right")
+        counts.add_column(Text(kind), justify="right")
     for side, found in plan.counts.items():
         numbers = [*(found.get(kind, 0) for kind in kinds), plan.without_clip[side]]
         counts.add_row(side, *(f"{number:,}" for number in numbers))

@@ -63,4 +63,4 @@ def _small(name: str, network: NetworkConfig, backbone: str) -> Experiment:
         pretrained="none",
         data=DataConfig(micro_batch_clips=4, dev_windows=1),
     )
-    return with_stages(bare, (8, 8, 2), (3e-4, 1e-3, 3e-5), depth_scale=10, cache_advisor=True)
+    return with_stages(bare, (8, 8, 2), (3e-4, 1e-3, 3e-5), depth_scale=10.0, cache_advisor=True)

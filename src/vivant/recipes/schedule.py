@@ -12,7 +12,7 @@ def with_stages(
     epochs: tuple[int, int, int],
     learning_rates: tuple[float, float, float],
     *,
-    depth_scale: float = 1,
+    depth_scale: float = 1.0,
     cache_advisor: bool = False,
 ) -> Experiment:
     """An experiment with those of the three stages that its network has a use for (D17).

@@ -8,7 +8,7 @@ from vivant.training.config import DataConfig, Experiment
 __all__ = ["lite", "smoke", "tiny"]
 
 _RATES = (3e-4, 1e-3, 3e-5)
-_DEPTH_SCALE = 10  # J_D's gradient in the trunk is small beside the class loss's (D16).
+_DEPTH_SCALE = 10.0  # J_D's gradient in the trunk is small beside the class loss's (D16).
 
 
 def lite() -> Experiment:

@@ -32,8 +32,9 @@ class TrainingData:
 
     @property
     def pai_species(self) -> tuple[str, ...]:
-        """The kinds of attack that are trained with."""
-        return tuple(sorted({row.pai_species for row in self.train if row.pai_species}))
+        """The kinds of attack that are trained with: those that have a clip."""
+        seen = [row for row in self.train if self.clips.windows(row.path, row.max_frames)]
+        return tuple(sorted({row.pai_species for row in seen if row.pai_species}))
 
     @property
     def described(self) -> dict[str, object]:

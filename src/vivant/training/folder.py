@@ -104,8 +104,14 @@ class RunFolder:
         self._write(ENVIRONMENT, json.dumps(environment, indent=2) + "\n")
         self._write(EXPERIMENT, experiment.model_dump_json(indent=2) + "\n")
 
-    def go_on(self, experiment: Experiment, fingerprint: str) -> None:
+    def go_on(self, experiment: Experiment, fingerprint: str, protocol: str | None = None) -> None:
         """Make sure that the run that is here is the one that is asked for.
+
+        Args:
+            experiment: As asked for.
+            fingerprint: Of the store.
+            protocol: As asked for; the same store divided otherwise has other sides. None: not
+                compared.
 
         Raises:
             TrainingError: there is none, its configuration or data are others, or it is damaged.
@@ -115,7 +121,8 @@ class RunFolder:
         try:
             text = (self.path / EXPERIMENT).read_text("utf-8")
             there = Experiment.model_validate_json(text)
-            known = json.loads((self.path / ENVIRONMENT).read_text("utf-8"))["data"]["fingerprint"]
+            data = json.loads((self.path / ENVIRONMENT).read_text("utf-8"))["data"]
+            known, name = data["fingerprint"], data.get("name")
         except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
             raise TrainingError(f"the run at {self.path} is damaged: {error}") from error
         differences = _differences(there.model_dump(), experiment.model_dump())
@@ -128,6 +135,11 @@ class RunFolder:
             raise TrainingError(
                 f"the run at {self.path} was begun with other data (fingerprint {known[:16]}, now "
                 f"{fingerprint[:16]}): give that store and protocol, or another folder"
+            )
+        if protocol not in (None, name):
+            raise TrainingError(
+                f"the run at {self.path} was begun with --protocol {name}, now it is {protocol}: "
+                "give that one, or another folder"
             )
         remove_unfinished(self.path)
 

@@ -15,7 +15,7 @@ from vivant.errors import ConfigError, TrainingError
 from vivant.networks.checkpoint import save_checkpoint
 from vivant.training.config import STAGES, Experiment
 from vivant.training.data import TrainingData
-from vivant.training.folder import Best, RunFolder
+from vivant.training.folder import Best, Position, RunFolder
 from vivant.training.log import TrainingLog
 from vivant.training.progress import Progress
 from vivant.training.stage_run import StageRun, steps_before
@@ -48,7 +48,8 @@ def fit(
 
     Raises:
         ConfigError: none of the stages, or batches that do not divide by the devices.
-        TrainingError: a loss is not a number, or an earlier stage is missing.
+        TrainingError: a loss is not a number, an earlier stage is missing or not at its end, or a
+            later one has begun.
         OutputError: no room for a checkpoint.
         DataError: the store is damaged.
     """
@@ -58,6 +59,7 @@ def fit(
     require_even_batches(experiment, fabric.world_size)
     network = new_network(experiment)
     checkpoint = folder.latest()
+    _require_turn(experiment, folder, checkpoint[0] if checkpoint is not None else None, wanted)
     if checkpoint is not None and checkpoint[0].stage not in wanted:
         checkpoint = None  # Of a stage that is done: the next starts from its best epoch.
     if checkpoint is not None:
@@ -105,6 +107,37 @@ def require_even_batches(experiment: Experiment, num_devices: int) -> None:
             f"expected data.batch_clips to be a multiple of data.micro_batch_clips x devices "
             f"({data.micro_batch_clips} x {num_devices}), got {data.batch_clips}: set "
             f"data.micro_batch_clips={max(data.batch_clips // num_devices, 1)}"
+        )
+
+
+def _require_turn(
+    experiment: Experiment, folder: RunFolder, place: Position | None, wanted: Sequence[int]
+) -> None:
+    """Make sure that the folder is at the stages that are wanted.
+
+    Args:
+        experiment: What to do.
+        folder: Of the run.
+        place: Of its last checkpoint.
+        wanted: Stages, in order.
+
+    Raises:
+        TrainingError: a later stage has begun, or the one before is missing or not at its end.
+    """
+    if place is not None and place.stage > wanted[-1]:
+        raise TrainingError(
+            f"stage {place.stage} has begun in {folder.path}, from what stage {wanted[-1]} gave: go "
+            f"on with stage {place.stage}, or name another folder"
+        )
+    before = experiment.stage(wanted[0] - 1) if wanted[0] > 1 else None
+    if before is None or (place is not None and place.stage >= wanted[0]):
+        return
+    number = wanted[0] - 1
+    _best_before(folder, wanted[0])
+    if place is None or (place.stage, place.epoch) != (number, before.epochs):
+        raise TrainingError(
+            f"stage {wanted[0]} starts from stage {number}, but stage {number} in {folder.path} has "
+            f"not ended: go on with it first (--stage {number} --resume)"
         )
 
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from vivant.training.folder import Position
 from vivant.training.scoring import Judgement
@@ -95,7 +96,8 @@ class Progress:
 
     def warn(self, line: str) -> None:
         """Print a warning."""
-        self._console.print(f"[yellow]Warning:[/] {line}", soft_wrap=True, highlight=False)
+        text = Text.assemble(("Warning:", "yellow"), " ", line)
+        self._console.print(text, soft_wrap=True, highlight=False)
 
     def _mean(self, name: str) -> float:
         found = [values[name] for values in self._recent if name in values]

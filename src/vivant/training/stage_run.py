@@ -188,6 +188,7 @@ class StageRun:
                 yield draws[at : at + size]
 
     def _judge_epoch(self, epoch: int) -> None:
+        self._hand_on_statistics()
         scores = score_side(
             self._judged_network(), self.data.clips, self.data.folder, self.data.dev,
             self.experiment.data.dev_windows, advisor_only=self.number == 1,
@@ -208,6 +209,18 @@ class StageRun:
         if self.log is not None:
             self.log.write(self.position, _judged_values(scores, judgement))
         self.progress.judged(self.position, judgement, is_best=is_best)
+
+    def _hand_on_statistics(self) -> None:
+        """Give all processes the running statistics of the first, whose weights are kept.
+
+        DDP does so before the first pass of a step: after the last one each process has its own,
+        and would judge its share of the dev side with a network that nobody keeps (D40).
+        """
+        if self.fabric.world_size == 1:
+            return
+        for module in (self.network, self.average):
+            for buffer in module.buffers() if module is not None else ():
+                torch.distributed.broadcast(buffer, 0)
 
     def _judged_network(self) -> Network:
         if self.average is None:
