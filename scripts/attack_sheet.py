@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from make_demo_clips import (
+from moving_portrait import (
     FRAME_RATE,
     HEIGHT,
     SEED,

@@ -18,11 +18,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vivant.datasets.dataset import Reading
+from vivant.networks.card import read_card, write_card
 from vivant.plugins import find
 from vivant.records import Label, Split
 
 SETS = {"oulu0": ("oulu-npu", 0), "oulu1": ("oulu-npu", 1), "oulu2": ("oulu-npu", 2),
         "siw3": ("siw", 3)}  # fmt: skip
+DATA = "vivant's synthetic OULU-NPU (seeds 0 to 2), SiW (seed 3) and simulated attacks (seed 4)"
 READERS = {"oulu-npu": "oulu_npu", "siw": "siw"}
 SIMULATED_FROM = "oulu1"
 NUM_DEV_SUBJECTS = 2  # Of each set: the other subjects of its dev side are trained with.
@@ -100,6 +102,19 @@ def divided(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
     return found
 
 
+def name_data(card_path: Path) -> None:
+    """Say in the card what the manifest is made of."""
+    card = read_card(card_path)
+    assert card.training is not None
+    assert card.operating_point is not None
+    training = card.training.model_copy(update={"data": DATA})
+    data = f"{DATA}, dev side, SYNTHETIC"
+    point = card.operating_point.model_copy(update={"data": data})
+    write_card(
+        card.model_copy(update={"training": training, "operating_point": point}), card_path.parent
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -124,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     resume = ["--resume"] if (run / "experiment.json").exists() else []
     sets = [word for setting in options.settings for word in ("--set", setting)]
     vivant("train", "lite", *trained, *sets, *resume)
+    name_data(run / "lite.safetensors.json")
     vivant("export", str(run / "lite.safetensors.json"), "--out", str(run))
     PACKAGE.mkdir(exist_ok=True)
     for file_name in ("lite.onnx", "lite.onnx.json"):

@@ -157,7 +157,8 @@ def main() -> None:
         return
     store, out = map(Path, sys.argv[2:4])
     if sys.argv[1] == "fit":
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         train(store, out)
     else:
         _write_gradients(store, out)

@@ -151,14 +151,28 @@ def log_rows(out: Path) -> list[dict[str, str]]:
 
 
 def outcome(out: Path) -> dict[str, object]:
-    """All that a run leaves, but the clock's: bytes by name, and the rows of the log."""
-    kept = {
+    """All that a run leaves, but the clock's: content by name, and the rows of the log."""
+    kept: dict[str, object] = {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and path.suffix in {".safetensors", ".json", ".pt", ".part"}
+        if path.is_file() and path.suffix in {".safetensors", ".json", ".part"}
     }
     kept.pop("environment.json")
+    for path in out.glob("checkpoints/*.pt"):
+        # Not the file's bytes: pickle writes equal words once or twice, as they are one object or two.
+        kept[path.name] = _bits(torch.load(path, weights_only=True))
     return {**kept, "log": log_rows(out)}
+
+
+def _bits(content: object) -> object:
+    """To be compared: tensors become their kind, shape and bytes."""
+    if isinstance(content, dict):
+        return {name: _bits(each) for name, each in content.items()}
+    if isinstance(content, list | tuple):
+        return [_bits(each) for each in content]
+    if isinstance(content, Tensor):
+        return str(content.dtype), tuple(content.shape), content.numpy().tobytes()
+    return content
 
 
 def differing(one: dict[str, Tensor], other: dict[str, Tensor], prefix: str = "") -> set[str]:

@@ -1,5 +1,6 @@
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_epoch_is_a_function_of_seed_stage_and_epoch(store: ClipStore, tmp_path:
 
 def test_order_mixes_the_classes(store: ClipStore) -> None:
     labels = [int(draw.label) for draw in drawer(store).epoch(0)]
-    changes = sum(one != other for one, other in zip(labels, labels[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(labels))
     assert changes > 10
 
 

@@ -157,9 +157,9 @@ def test_killed_process_ends_the_training_and_does_not_hang(
     ],
 )
 def test_death_of_a_process_is_told_wherever_it_is_noticed(message: str) -> None:
-    with pytest.raises(TrainingError, match="--resume, perhaps with --set data.num_workers=0"):
-        with deaths_told():
-            raise RuntimeError(message)
+    advice = "--resume, perhaps with --set data.num_workers=0"
+    with pytest.raises(TrainingError, match=advice), deaths_told():
+        raise RuntimeError(message)
 
 
 def test_other_errors_are_not_taken_for_a_death() -> None:

@@ -46,7 +46,7 @@ class Killer(Progress):
     def __init__(self, moment: str = "") -> None:
         super().__init__(None)
         self.moment = moment
-        self.judgements = 0
+        self.num_steps = 0
         self.seen: list[str] = []
 
     def reach(self, moment: str) -> None:
@@ -55,6 +55,7 @@ class Killer(Progress):
             raise Killed(moment)
 
     def step(self, position: Position, values: dict[str, float]) -> None:
+        self.num_steps = position.total_steps
         self.reach(f"step {position.total_steps}")
 
     def judged(self, position: Position, judgement: object, *, is_best: bool) -> None:
@@ -64,8 +65,7 @@ class Killer(Progress):
         self.reach(f"said {line.partition(':')[0]}")
 
     def judge(self, *scores: object) -> object:
-        self.judgements += 1
-        self.reach(f"judging {self.judgements}")
+        self.reach(f"judging after {self.num_steps}")
         return judge(*scores)
 
     def write(self, path: Path, content: str | bytes) -> None:
@@ -171,6 +171,7 @@ def test_small_micro_batches_leave_the_advisors_batch_norms_alone(
     assert any(map(is_buffer, norms))
 
 
+@pytest.mark.slow
 def test_stages_one_by_one_are_the_same_training(
     store: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -211,7 +212,7 @@ def test_training_that_was_killed_goes_on_with_the_same_bits(
         "before checkpoints/step-00000002.pt",
         "after checkpoints/step-00000002.pt",
         "step 3",  # The last of its epoch, not judged.
-        "judging 1",
+        "judging after 3",
         "after stage1/epoch-000.safetensors",  # The record of the best epoch is missing.
         "judged 1.0",
         "step 5",
@@ -330,6 +331,7 @@ def test_batch_that_cannot_be_dealt_evenly_is_refused(clips: int, micro: int, de
         require_even_batches(uneven, devices)
 
 
+@pytest.mark.slow
 def test_full_disk_leaves_what_can_be_gone_on_with(
     store: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

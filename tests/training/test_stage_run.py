@@ -1,6 +1,8 @@
 import json
 import random
 import signal
+import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +114,10 @@ def turn_bad(patch: pytest.MonkeyPatch, call: int, value: float) -> None:
 
 @pytest.mark.parametrize(
     ("call", "value", "stage", "epoch", "step"),
-    [(2, float("nan"), 1, 0, 1), (12, float("inf"), 2, 1, 2)],
+    [
+        (2, float("nan"), 1, 0, 1),
+        pytest.param(12, float("inf"), 2, 1, 2, marks=pytest.mark.slow),
+    ],
 )
 def test_loss_that_is_no_number_ends_the_training_before_its_step(
     store: Path,
@@ -271,6 +276,7 @@ def of_two(store: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[A
     return [torch.load(out / f"process{rank}.pt") for rank in (0, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_two_processes_find_the_gradient_of_one(
     store: Path, of_two: list[dict[Any, Any]], stage: int
@@ -284,6 +290,7 @@ def test_two_processes_find_the_gradient_of_one(
         assert furthest(found, expected) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_running_statistics_are_handed_on_before_the_first_pass_of_a_step(
     of_two: list[dict[Any, Any]], stage: int
@@ -327,6 +334,7 @@ def test_two_processes_train_together_by_the_command(
     assert digest(dict(network.state_dict())) == first[-1]
 
 
+@pytest.mark.slow
 def test_process_that_is_killed_goes_on_with_the_same_bits(
     store: Path, undisturbed: dict[str, object], tmp_path: Path
 ) -> None:
@@ -342,8 +350,6 @@ def test_process_that_is_killed_goes_on_with_the_same_bits(
 
 
 def wait_for(process: Any, path: Path) -> None:
-    import time
-
     while not path.exists():
         assert process.poll() is None
         time.sleep(0.002)
@@ -354,8 +360,6 @@ def test_process_that_is_killed_twenty_times_goes_on_with_the_same_bits(
     store: Path, undisturbed: dict[str, object], tmp_path: Path
 ) -> None:
     """At moments drawn by chance; a training that is done before it is checked, and begun anew."""
-    import subprocess
-
     chance, kills, runs = random.Random(20), 0, 0
     while kills < 20:
         process = started("fit", store, tmp_path / str(runs))

@@ -126,8 +126,8 @@ def _require_turn(
     """
     if place is not None and place.stage > wanted[-1]:
         raise TrainingError(
-            f"stage {place.stage} has begun in {folder.path}, from what stage {wanted[-1]} gave: go "
-            f"on with stage {place.stage}, or name another folder"
+            f"stage {place.stage} has begun in {folder.path}, from what stage {wanted[-1]} gave: "
+            f"go on with stage {place.stage}, or name another folder"
         )
     before = experiment.stage(wanted[0] - 1) if wanted[0] > 1 else None
     if before is None or (place is not None and place.stage >= wanted[0]):
@@ -136,8 +136,8 @@ def _require_turn(
     _best_before(folder, wanted[0])
     if place is None or (place.stage, place.epoch) != (number, before.epochs):
         raise TrainingError(
-            f"stage {wanted[0]} starts from stage {number}, but stage {number} in {folder.path} has "
-            f"not ended: go on with it first (--stage {number} --resume)"
+            f"stage {wanted[0]} starts from stage {number}, but stage {number} in {folder.path} "
+            f"has not ended: go on with it first (--stage {number} --resume)"
         )
 
 
