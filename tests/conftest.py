@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from builders import moved, seeded
 from vivant.networks.checkpoint import save_checkpoint
 from vivant.networks.models import lite
+
+# A time limit for each example would only tell how busy the machine is.
+settings.register_profile("vivant", deadline=None)
+settings.load_profile("vivant")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,6 +12,8 @@ from rich.text import Text
 from vivant.plugins import find
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from vivant.training.config import Experiment
     from vivant.training.data import TrainingData
     from vivant.training.folder import Best, RunFolder
@@ -71,8 +73,6 @@ def train(
     goes on where it was, with the same bits on a processor. The folder has the model with its card,
     the configuration, the environment, log.csv and TensorBoard's curves.
     """
-    from lightning_fabric import Fabric
-
     from vivant.training.data import open_data
     from vivant.training.folder import RunFolder, environment
     from vivant.training.loop import fit, require_even_batches
@@ -87,13 +87,7 @@ def train(
     folder = RunFolder(out)
     stages = (stage,) if stage else (1, 2, 3)
     _require_place(folder, experiment, found, stage, resume=resume, dry_run=dry_run)
-    fabric = Fabric(
-        accelerator="auto",
-        devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
-        precision=experiment.precision,
-    )
-    fabric.launch()
+    fabric = _launched(devices, experiment)
     console = Console(stderr=True) if fabric.is_global_zero else None
     if console is not None:
         plan = make_plan(fabric, experiment, found, stages)
@@ -110,6 +104,16 @@ def train(
         best = fit(fabric, experiment, found, folder, progress, stages=stages)
     if console is not None:
         _print_end(folder, experiment, best)
+
+
+def _launched(devices: int, experiment: "Experiment") -> "Fabric":
+    """Processes and devices; each process but the first runs the same command from its start."""
+    from lightning_fabric import Fabric
+
+    strategy = "ddp" if devices > 1 else "auto"
+    fabric = Fabric(devices=devices, strategy=strategy, precision=experiment.precision)
+    fabric.launch()
+    return fabric
 
 
 def _experiment(

@@ -39,7 +39,6 @@ class Progress:
         )
         self._task = self._bars.add_task("", total=None, numbers="")
         self._recent: deque[dict[str, float]] = deque(maxlen=_RECENT)
-        self._total = 0
         self._told_s = time.monotonic()
 
     def __enter__(self) -> "Progress":
@@ -56,10 +55,9 @@ class Progress:
 
     def begin(self, position: Position, num_epochs: int, steps_per_epoch: int) -> None:
         """A stage begins, or goes on."""
-        self._total = num_epochs * steps_per_epoch
         self._recent.clear()
         done = position.epoch * steps_per_epoch + position.step
-        self._bars.reset(self._task, total=self._total, completed=done, numbers="")
+        self._bars.reset(self._task, total=num_epochs * steps_per_epoch, completed=done, numbers="")
         self._bars.update(self._task, description=f"stage {position.stage}")
 
     def step(self, position: Position, values: dict[str, float]) -> None:
