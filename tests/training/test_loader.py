@@ -150,16 +150,17 @@ def test_killed_process_ends_the_training_and_does_not_hang(
 
 
 @pytest.mark.parametrize(
-    "message",
+    "error",
     [
-        "DataLoader worker (pid 12) is killed by signal: Killed. ",
-        "DataLoader worker (pid(s) 12) exited unexpectedly",
+        RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed. "),
+        RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly"),
+        ConnectionResetError(104, "Connection reset by peer"),
     ],
 )
-def test_death_of_a_process_is_told_wherever_it_is_noticed(message: str) -> None:
+def test_death_of_a_process_is_told_wherever_it_is_noticed(error: Exception) -> None:
     advice = "--resume, perhaps with --set data.num_workers=0"
     with pytest.raises(TrainingError, match=advice), deaths_told():
-        raise RuntimeError(message)
+        raise error
 
 
 def test_other_errors_are_not_taken_for_a_death() -> None:

@@ -13,6 +13,7 @@ from vivant.metrics.thresholds import eer_threshold
 from vivant.networks.network import Network, NetworkOutput
 from vivant.preparation.clips import Window, decode
 from vivant.records import Presentation, Split
+from vivant.training.cache import AdviceCache
 from vivant.training.data import TrainingData
 from vivant.training.scoring import (
     SideScores,
@@ -225,7 +226,7 @@ def test_modes_are_as_before(
     network.advisor.dropout.train()
     before = [module.training for module in network.modules()]
     seen = []
-    handle = network.register_forward_pre_hook(lambda module, _: seen.append(
+    handle = network.advisor.register_forward_pre_hook(lambda module, _: seen.append(
         any(part.training for part in module.modules())
     ))  # fmt: skip
     score(network, small_data, small_data.dev[:1])
@@ -282,3 +283,20 @@ def test_scores_divide_by_class_and_species() -> None:
         "print": [0.3],
         "replay": [0.1, 0.4],
     }
+
+
+def test_what_a_frozen_advisor_said_is_asked_once(
+    network: Network, small_data: TrainingData
+) -> None:
+    cache = AdviceCache(torch.device("cpu"))
+    plain = score(network, small_data, small_data.dev)
+    asked: list[int] = []
+    handle = network.advisor.register_forward_pre_hook(lambda *_: asked.append(1))
+    first = score(network, small_data, small_data.dev, cache=cache)
+    num_asked = len(asked)
+    second = score(network, small_data, small_data.dev, cache=cache)
+    handle.remove()
+    assert len(asked) == num_asked > 0
+    for found in (first, second):
+        np.testing.assert_array_equal(found.fused, plain.fused)
+        np.testing.assert_array_equal(found.aam, plain.aam)

@@ -1,4 +1,4 @@
-"""What the frozen Advisor said of the clips of stage 2, kept for the epochs after the first."""
+"""What the frozen Advisor said of clips, trained and judged: kept for later epochs of stage 2."""
 
 from collections.abc import Iterable
 
@@ -32,6 +32,10 @@ class AdviceCache:
             self._advice[key] = [
                 None if part is None else part[place].to("cpu", copy=True) for part in advice
             ]
+
+    def has(self, batch: Batch) -> bool:
+        """Whether all clips of a batch are known."""
+        return all(key in self._advice for key in batch.keys.tolist())
 
     def of(self, batch: Batch) -> Advice:
         """What was said of the clips of a batch."""

@@ -130,15 +130,16 @@ def load_batches(
 def deaths_told() -> Iterator[None]:
     """Within, the death of a process that reads is a TrainingError, wherever it is noticed.
 
-    torch raises it out of a signal: in the middle of whatever the main thread does.
+    torch raises it out of a signal: in the middle of whatever the main thread does. A batch that
+    was under way then ends as a broken connection.
 
     Raises:
         TrainingError: a process died.
     """
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader worker (pid" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker (pid" not in str(error):
             raise
         raise TrainingError(
             "a process that reads clips died: killed from outside, or out of memory. Go on with "

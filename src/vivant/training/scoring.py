@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from vivant.networks.network import Network, NetworkOutput
 from vivant.networks.preprocessing import Normalise
 from vivant.preparation.clips import ClipStore, Window
 from vivant.records import Label, Presentation
+from vivant.training.cache import AdviceCache
 from vivant.training.draws import Draw, unchanged
 from vivant.training.loader import ClipReader, load_batches
 
@@ -92,6 +94,7 @@ def score_side(
     batch_clips: int = 8,
     num_workers: int = 0,
     share: tuple[int, int] = (0, 1),
+    cache: AdviceCache | None = None,
 ) -> SideScores:
     """Score presentations, in evaluation mode and without augmentation.
 
@@ -107,6 +110,8 @@ def score_side(
         batch_clips: Clips at once.
         num_workers: Processes that read.
         share: (rank, processes): each takes its share of the rows, and all get all scores.
+        cache: What a frozen Advisor said of these clips before, at the same windows; it is filled
+            with what it lacks.
 
     Raises:
         DataError: none of them has a clip.
@@ -117,10 +122,11 @@ def score_side(
     rank, world = share
     mine = seen[rank::world]
     windows = [spread_windows(store.windows(r.path, r.max_frames), num_windows) for r in mine]
+    owners = np.repeat(np.arange(len(mine)), [len(found) for found in windows])
+    places = [(mine[owner], window) for owner, window in zip(owners, chain(*windows), strict=True)]
     draws = [
-        Draw(row.path, row.label, window, unchanged(), number)
-        for number, (row, found) in enumerate(zip(mine, windows, strict=True))
-        for window in found
+        Draw(row.path, row.label, window, unchanged(), key)
+        for key, (row, window) in enumerate(places)
     ]
     batches = [draws[at : at + batch_clips] for at in range(0, len(draws), batch_clips)]
     config = network.config
@@ -131,8 +137,14 @@ def score_side(
     with _evaluating(network):
         for batch in load_batches(reader, batches, num_workers):
             crops = normalise(batch.crops.to(device))
-            found_scores += _triples(_answer(network, crops, advisor_only=advisor_only))
-    owners = np.array([draw.key for draw in draws], np.int64)
+            if cache is not None and cache.has(batch):
+                advice = cache.of(batch)
+            else:
+                advice = network.advise(crops)
+                if cache is not None:
+                    cache.keep(batch, advice)
+            aam = {} if advisor_only or network.aam is None else network.attend(crops, advice)
+            found_scores += _triples(network.conclude(advice, aam))
     values = mean_by_presentation(np.array(found_scores).reshape(-1, 3), owners, len(mine))
     if world > 1:
         values = _gathered(values, len(seen), share)
@@ -176,13 +188,6 @@ def judge(scores: SideScores, by: Float[np.ndarray, " n"] | None = None) -> Judg
         positive = positive[positive > 0]
         threshold = float(positive[0]) if threshold <= 0 and len(positive) else 1.0
     return Judgement(threshold, rates(bona_fide, attacks, threshold), d_eer)
-
-
-def _answer(network: Network, crops: torch.Tensor, *, advisor_only: bool) -> NetworkOutput:
-    if advisor_only:
-        return network.conclude(network.advise(crops), {})
-    output: NetworkOutput = network(crops)
-    return output
 
 
 def _triples(output: NetworkOutput) -> list[tuple[float, float, float]]:

@@ -88,6 +88,7 @@ class StageRun:
             data.clips, data.train, experiment.data, experiment.augment, experiment.seed, number,
             repeats=stage.cache_advisor,
         )  # fmt: skip
+        self.dev_cache = AdviceCache(fabric.device) if stage.cache_advisor else None
         config = network.config
         self.reader = ClipReader(data.folder, config.num_frames, config.crop_side_px, CROP_SIDE_PX)
 
@@ -192,8 +193,8 @@ class StageRun:
         scores = score_side(
             self._judged_network(), self.data.clips, self.data.folder, self.data.dev,
             self.experiment.data.dev_windows, advisor_only=self.number == 1,
-            num_workers=self.experiment.data.num_workers,
-            share=(self.fabric.global_rank, self.fabric.world_size),
+            num_workers=0 if self.dev_cache else self.experiment.data.num_workers,
+            share=(self.fabric.global_rank, self.fabric.world_size), cache=self.dev_cache,
         )  # fmt: skip
         judgement = judge(scores)
         rates = judgement.rates

@@ -39,6 +39,8 @@ def new_network(experiment: Experiment) -> Network:
     source = require_start(experiment)
     torch.manual_seed(experiment.seed)
     network = Network(experiment.network)
+    # Channels beside each other: half as fast again on a processor, and what tensor cores take.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if source != FRESH:
         load_pretrained(network.advisor.backbone, source)
     if experiment.activation_checkpointing:
