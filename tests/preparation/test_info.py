@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from prepared import filled, frame, prepared, presentation
 from vivant.preparation.info import describe, fingerprint
 from vivant.preparation.record import PreparedPresentation
+from vivant.preparation.store import Store
 from vivant.records import Label, Split
 
 
@@ -46,3 +48,11 @@ def test_fingerprint_depends_on_what_was_prepared(tmp_path: Path, field: dict[st
     one = filled(tmp_path / "one", [prepared(presentation("a"))])
     other = filled(tmp_path / "other", [prepared(presentation("a"), **field)])
     assert fingerprint(one) != fingerprint(other)
+
+
+@pytest.mark.parametrize("told", [{"dataset": "other"}, {"is_synthetic": True}])
+def test_fingerprint_depends_on_what_the_data_are(tmp_path: Path, told: dict[str, object]) -> None:
+    one = filled(tmp_path / "one", rows())
+    path = filled(tmp_path / "other", rows()).folder / "store.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | told))
+    assert fingerprint(one) != fingerprint(Store(tmp_path / "other"))

@@ -59,11 +59,12 @@ def describe(store: Store) -> dict[str, Any]:
 
 
 def fingerprint(store: Store) -> str:
-    """A hash of what was prepared: of each file's content, its labels, and the settings.
+    """A hash of what was prepared: of each file's content, its labels, the settings, the data set.
 
     The same for two stores of the same data, whatever the order in which they were written.
     """
     digest = hashlib.sha256()
+    digest.update(f"{store.manifest.dataset} {store.manifest.is_synthetic} ".encode())
     digest.update(store.manifest.settings.model_dump_json().encode())
     digest.update(json.dumps(store.manifest.models, sort_keys=True).encode())
     for row in store.presentations():

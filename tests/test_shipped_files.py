@@ -1,0 +1,28 @@
+"""What the package needs is in the repository: an ignored file is missing from every clone."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_no_file_of_the_package_is_ignored_by_git() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is not a git checkout")
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--", "src"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    ignored = [
+        line
+        for line in answer.stdout.splitlines()
+        if "__pycache__" not in line and ".egg-info" not in line
+    ]
+    assert ignored == []
+
+
+def test_each_card_of_a_shipped_model_has_its_weights() -> None:
+    cards = sorted((ROOT / "src").rglob("models/*.onnx.json"))
+    assert cards
+    for card in cards:
+        assert card.with_suffix("").is_file()
