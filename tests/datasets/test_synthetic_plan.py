@@ -29,8 +29,8 @@ def test_full_has_every_name_of_oulu_npu():
 
 @pytest.mark.parametrize(
     ("layout", "size", "number"),
-    [("oulu-npu", "tiny", 720), ("oulu-npu", "small", 1650),
-     ("siw", "tiny", 336), ("siw", "small", 2310), ("siw", "full", 4620)],
+    [("oulu-npu", "tiny", 960), ("oulu-npu", "small", 1650),
+     ("siw", "tiny", 448), ("siw", "small", 2310), ("siw", "full", 4620)],
 )  # fmt: skip
 def test_each_size_has_its_number_of_videos_each_once(layout, size, number):
     paths = [video.path for video in plan(layout, size)]

@@ -23,14 +23,20 @@ class Size:
     """Of each video."""
     is_whole: bool
     """Every name of the layout, or the half or third of them that `_oulu_npu` and `_siw` keep."""
-    per_side: int | None
-    """Subjects of each side; None: all."""
+    num_train: int | None
+    """Subjects of the train side; None: all."""
+    num_others: int | None
+    """Subjects of the dev side, and of the test side; None: all."""
+
+    def num_subjects(self, split: Split) -> int | None:
+        """Of a side; None: all."""
+        return self.num_train if split is Split.TRAIN else self.num_others
 
 
 SIZES = {
-    "tiny": Size(num_frames=20, is_whole=False, per_side=8),
-    "small": Size(num_frames=20, is_whole=False, per_side=None),
-    "full": Size(num_frames=30, is_whole=True, per_side=None),
+    "tiny": Size(num_frames=20, is_whole=False, num_train=16, num_others=8),
+    "small": Size(num_frames=20, is_whole=False, num_train=None, num_others=None),
+    "full": Size(num_frames=30, is_whole=True, num_train=None, num_others=None),
 }
 FRAME_RATE = 10.0
 """Of all videos, in a second: clips are sampled each 0.1 s."""
@@ -89,7 +95,7 @@ def _oulu_npu(size: Size) -> Iterator[Video]:
     session, and each pair of the two a third of the users.
     """
     for split, users in oulu_npu.USERS.items():
-        for user in users[: size.per_side]:
+        for user in users[: size.num_subjects(split)]:
             for phone, session, file in product(oulu_npu.PHONES, oulu_npu.SESSIONS, oulu_npu.FILES):
                 if not size.is_whole and (user + int(session) + int(phone)) % 3:
                     continue
@@ -120,7 +126,7 @@ def _siw(size: Size) -> Iterator[Video]:
             sides[Split.DEV if subject in dev else Split.TRAIN].append(subject)
     mirrored = min(sides[Split.TRAIN])  # One subject's first name has `.m`.
     for split, subjects in sides.items():
-        for subject in subjects[: size.per_side]:
+        for subject in subjects[: size.num_subjects(split)]:
             kept = (
                 name
                 for name in _siw_names()
