@@ -11,6 +11,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,26 +44,26 @@ def without_offsets(network: Network) -> None:
     torch.nn.init.zeros_(network.aam.region_proposal.pointwise.weight)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("card", type=Path)
-    parser.add_argument("store", type=Path)
-    parser.add_argument("protocol")
-    options = parser.parse_args(arguments)
-    network, card = load_checkpoint(options.card)
+def score_test_side(path: Path, folder: Path, protocol: str) -> dict[str, Any]:
+    """Rates of the test side, by part of the network.
+
+    Args:
+        path: Card of a checkpoint.
+        folder: Of the store.
+        protocol: Such as `oulu-npu:1`.
+    """
+    network, card = load_checkpoint(path)
     assert card.operating_point is not None
-    clips = ClipStore(options.store, network.config.num_frames)
-    name = Store(options.store).manifest.dataset
-    sides = divide(name, clips.presentations, options.protocol)
+    clips = ClipStore(folder, network.config.num_frames)
+    sides = divide(Store(folder).manifest.dataset, clips.presentations, protocol)
 
     def score(split: Split) -> SideScores:
-        return score_side(network, clips, options.store, sides[split], WINDOWS)
+        return score_side(network, clips, folder, sides[split], WINDOWS)
 
     test = score(Split.TEST)
     threshold = card.operating_point.threshold
     labels = [row.label.name.lower() for row in test.rows]
-    content: dict[str, object] = {
+    content: dict[str, Any] = {
         "bona_fide": labels.count("bona_fide"),
         "attack": labels.count("attack"),
         "threshold": threshold,
@@ -79,7 +80,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         assert test.aam is not None
         limit = eer_threshold(*dev.by_class(dev.aam))[0]
         content["aam_without_offsets"] = judged(test, test.aam, limit)
-    print(json.dumps(content, indent=2))
+    return content
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("card", type=Path)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("protocol")
+    options = parser.parse_args(arguments)
+    found = score_test_side(options.card, options.store, options.protocol)
+    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":
