@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 
 from vivant.errors import InputError
 from vivant.metrics.rates import rates
-from vivant.metrics.thresholds import eer_threshold, error_curves
+from vivant.metrics.thresholds import (
+    apcer_at_bpcer,
+    bpcer_at_apcer,
+    eer_threshold,
+    error_curves,
+)
 
 BONA_FIDE = np.array([0.95, 0.90, 0.85, 0.80, 0.75, 0.70, 0.60, 0.55, 0.45, 0.30])
 PRINT = np.array([0.10, 0.15, 0.20, 0.25, 0.35, 0.40, 0.50, 0.05])
@@ -59,3 +64,44 @@ def test_perfect_scores_have_no_error() -> None:
 def test_no_attacks_are_refused() -> None:
     with pytest.raises(InputError, match="at least one PAI species"):
         eer_threshold(BONA_FIDE, {})
+
+
+def test_worked_examples_at_a_limit_on_one_error() -> None:
+    for limit in (0.1, 0.05, 0.01):
+        assert bpcer_at_apcer(BONA_FIDE, ATTACKS, limit) == (0.75, 0.5)
+    assert apcer_at_bpcer(BONA_FIDE, ATTACKS, 0.1) == (0.45, 0.375)
+    assert apcer_at_bpcer(BONA_FIDE, ATTACKS, 0.2) == (0.55, 0.25)
+    assert apcer_at_bpcer(BONA_FIDE, ATTACKS, 0.05) == (0.30, 0.625)
+    i = np.arange(20)
+    bona_fide = np.round(np.sqrt((i + 0.5) / 20), 4)
+    attacks = {"print": 0.6 * (i + 0.5) / 20, "replay": 0.8 * (i + 0.5) / 20}
+    # bob's far_threshold takes scores of attacks alone: one more bona fide presentation rejected.
+    for limit, threshold, rate, of_bob in (
+        (0.10, 0.7246, 0.50, 0.55), (0.05, 0.7583, 0.55, 0.60), (0.01, 0.7906, 0.60, 0.60),
+    ):  # fmt: skip
+        found = bpcer_at_apcer(bona_fide, attacks, limit)
+        assert found == (pytest.approx(threshold), pytest.approx(rate))
+        assert found[1] <= of_bob + 1e-12
+
+
+@given(SCORES, SCORES, SCORES, st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+def test_a_limit_on_one_error_is_like_trying_every_threshold(bona_fide, one, other, limit) -> None:
+    attacks = {"print": one, "replay": other}
+    tried = [
+        rates(bona_fide, attacks, t)
+        for t in [*np.unique(np.concatenate([bona_fide, one, other])), np.inf]
+    ]
+    lowest = next(found for found in tried if round(found.apcer, 12) <= limit)
+    assert bpcer_at_apcer(bona_fide, attacks, limit) == (
+        lowest.threshold, pytest.approx(lowest.bpcer),
+    )  # fmt: skip
+    highest = [found for found in tried if round(found.bpcer, 12) <= limit][-1]
+    assert apcer_at_bpcer(bona_fide, attacks, limit) == (
+        highest.threshold, pytest.approx(highest.apcer),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("function", [bpcer_at_apcer, apcer_at_bpcer])
+def test_a_limit_that_is_no_rate_is_refused(function) -> None:
+    with pytest.raises(InputError, match=r"of 0 to 1 \(1 % is 0.01\), got 5.0"):
+        function(BONA_FIDE, ATTACKS, 5.0)

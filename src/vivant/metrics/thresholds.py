@@ -9,7 +9,13 @@ from jaxtyping import Float, Shaped
 from vivant.errors import InputError
 from vivant.metrics.rates import checked
 
-__all__ = ["candidates", "eer_threshold", "error_curves"]
+__all__ = [
+    "apcer_at_bpcer",
+    "bpcer_at_apcer",
+    "candidates",
+    "eer_threshold",
+    "error_curves",
+]
 
 
 def candidates(*scores: Float[np.ndarray, " _"]) -> Float[np.ndarray, " m"]:
@@ -83,3 +89,64 @@ def eer_threshold(
     larger = np.round(np.maximum(apcer, bpcer), 12)
     best = int(np.lexsort((thresholds, larger, distance))[0])
     return float(thresholds[best]), float((apcer[best] + bpcer[best]) / 2)
+
+
+def bpcer_at_apcer(
+    bona_fide_scores: Shaped[np.ndarray, "..."],
+    attack_scores: Mapping[str, Shaped[np.ndarray, "..."]],
+    max_apcer: float,
+) -> tuple[float, float]:
+    """The lowest threshold at which no PAI species has more than an APCER, and the BPCER there.
+
+    BPCER10, BPCER20 and BPCER100 of ISO/IEC 30107-3 are those for 10 %, 5 % and 1 %.
+
+    Args:
+        bona_fide_scores: (n,), higher is bona fide.
+        attack_scores: By PAI species.
+        max_apcer: 0..1, of the worst PAI species.
+
+    Returns:
+        Threshold, infinity where only that rejects enough attacks, and BPCER.
+
+    Raises:
+        InputError: scores that are none, or no such rate.
+    """
+    _require_rate(max_apcer, "APCER")
+    thresholds, apcer, bpcer = error_curves(bona_fide_scores, attack_scores, "worst")
+    at = int(np.argmax(np.round(apcer, 12) <= max_apcer))  # At infinity it is 0.
+    return float(thresholds[at]), float(bpcer[at])
+
+
+def apcer_at_bpcer(
+    bona_fide_scores: Shaped[np.ndarray, "..."],
+    attack_scores: Mapping[str, Shaped[np.ndarray, "..."]],
+    max_bpcer: float,
+) -> tuple[float, float]:
+    """The highest threshold at which BPCER is not more, and the APCER of the worst species there.
+
+    Args:
+        bona_fide_scores: (n,), higher is bona fide.
+        attack_scores: By PAI species.
+        max_bpcer: 0..1.
+
+    Returns:
+        Threshold and APCER.
+
+    Raises:
+        InputError: scores that are none, or no such rate.
+    """
+    _require_rate(max_bpcer, "BPCER")
+    thresholds, apcer, bpcer = error_curves(bona_fide_scores, attack_scores, "worst")
+    # At the lowest score it is 0.
+    at = int(np.flatnonzero(np.round(bpcer, 12) <= max_bpcer)[-1])
+    return float(thresholds[at]), float(apcer[at])
+
+
+def _require_rate(rate: float, name: str) -> None:
+    """Refuse what is no rate.
+
+    Raises:
+        InputError: not within 0..1.
+    """
+    if not 0 <= rate <= 1:
+        raise InputError(f"expected a {name} of 0 to 1 (1 % is 0.01), got {rate}")
