@@ -18,6 +18,7 @@ __all__ = ["app", "main"]
 _EXTRAS = {
     "lance": "data",
     "pyarrow": "data",
+    "scipy": "report",
     "sklearn": "report",
     "torch": "train",
     "safetensors": "train",
