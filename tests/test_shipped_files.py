@@ -1,5 +1,6 @@
 """What the package needs is in the repository: an ignored file is missing from every clone."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -26,3 +27,12 @@ def test_each_card_of_a_shipped_model_has_its_weights() -> None:
     assert cards
     for card in cards:
         assert card.with_suffix("").is_file()
+
+
+def test_each_shipped_network_stands_in_the_notice_with_its_hash() -> None:
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    networks = sorted((ROOT / "src").rglob("*.onnx"))
+    assert networks
+    for network in networks:
+        assert network.relative_to(ROOT / "src").as_posix() in notice
+        assert hashlib.sha256(network.read_bytes()).hexdigest() in notice

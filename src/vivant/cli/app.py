@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vivant import __version__
-from vivant.cli import check, doctor, export, model, train
+from vivant.cli import check, doctor, export, metrics, model, train
 from vivant.cli.data.app import app as data_app
 from vivant.errors import MissingExtraError, VivantError
 
@@ -44,6 +44,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(model.app, name="model")
 app.command("export")(export.export)
 app.command("train")(train.train)
+app.command("metrics")(metrics.metrics)
 
 
 def _print_version(value: bool) -> bool:
