@@ -24,6 +24,7 @@ from vivant.networks.network import Network
 from vivant.preparation.clips import ClipStore
 from vivant.preparation.store import Store
 from vivant.records import Split
+from vivant.training.cache import AdviceCache
 from vivant.training.scoring import SideScores, score_side
 
 WINDOWS = 4
@@ -57,8 +58,10 @@ def score_test_side(path: Path, folder: Path, protocol: str) -> dict[str, Any]:
     clips = ClipStore(folder, network.config.num_frames)
     sides = divide(Store(folder).manifest.dataset, clips.presentations, protocol)
 
+    heard = {split: AdviceCache(torch.device("cpu")) for split in (Split.DEV, Split.TEST)}
+
     def score(split: Split) -> SideScores:
-        return score_side(network, clips, folder, sides[split], WINDOWS)
+        return score_side(network, clips, folder, sides[split], WINDOWS, cache=heard[split])
 
     test = score(Split.TEST)
     threshold = card.operating_point.threshold

@@ -41,7 +41,7 @@ def measured(work: Path, seed: int) -> dict[str, Any]:
     (work / f"cues{seed}.json").write_text(json.dumps(cues, indent=2) + "\n", "utf-8")
     started_s = time.monotonic()
     resume = ("--resume",) if (run / "experiment.json").exists() else ()
-    trained = ("--data", store, "--protocol", PROTOCOL, "--set", f"seed={seed}", "--out", run)
+    trained = ("--data", store, "--protocol", PROTOCOL, "--seed", str(seed), "--out", run)
     vivant("train", "tiny", *trained, *resume)
     found: dict[str, Any] = score_test_side(run / "tiny.safetensors.json", store, PROTOCOL)
     found |= {

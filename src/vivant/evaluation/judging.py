@@ -38,7 +38,7 @@ class MeasuredRate(NamedTuple):
     num: int
     wilson: Interval
     by_subject: Interval | None
-    """Of the bootstrap over subjects. None where subjects are not known or fewer than two, and where
+    """Of the bootstrap over subjects. None where they are not known or fewer than two, and where
     all presentations or none are errors: each draw gives the same then, which is no certainty."""
 
     def content(self) -> dict[str, Any]:
