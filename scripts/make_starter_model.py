@@ -24,7 +24,7 @@ from vivant.records import Label, Split
 
 SETS = {"oulu0": ("oulu-npu", 0), "oulu1": ("oulu-npu", 1), "oulu2": ("oulu-npu", 2),
         "siw3": ("siw", 3)}  # fmt: skip
-DATA = "vivant's synthetic OULU-NPU (seeds 0 to 2), SiW (seed 3) and simulated attacks (seed 4)"
+DATA = "vivant's synthetic people and attacks, seeds 0 to 4"
 READERS = {"oulu-npu": "oulu_npu", "siw": "siw"}
 SIMULATED_FROM = "oulu1"
 NUM_DEV_SUBJECTS = 2  # Of each set: the other subjects of its dev side are trained with.
