@@ -26,7 +26,8 @@ import skimage.data
 from vivant.networks.checkpoint import save_checkpoint
 from vivant.networks.models import lite
 from vivant.networks.network import Network
-from vivant.session.session import NUM_WINDOWS, Session
+from vivant.records import NUM_WINDOWS
+from vivant.session.session import Session
 from vivant.session.verdict import Timings
 
 NUM_FRAMES, RATE = 300, 30

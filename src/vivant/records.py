@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from vivant.errors import InputError
 
 __all__ = [
+    "NUM_WINDOWS",
     "Caution",
     "FaceBox",
     "Finding",
@@ -20,6 +21,9 @@ __all__ = [
     "Scores",
     "Split",
 ]
+
+NUM_WINDOWS = 4
+"""W of decision D24: the clips of a presentation that are scored, and whose mean is its score."""
 
 # Axes: b clips; n frames of a clip; a frames that the AAM sees (n, or 1); k patches of a frame.
 

@@ -23,7 +23,7 @@ from vivant.errors import ConfigError, DataError, OutputError, TrainingError
 from vivant.files import write_whole
 from vivant.networks import checkpoint
 from vivant.networks.checkpoint import load_checkpoint
-from vivant.records import Split
+from vivant.records import NUM_WINDOWS, Split
 from vivant.training import folder as run_folder
 from vivant.training import stage_run
 from vivant.training.config import Experiment
@@ -33,7 +33,7 @@ from vivant.training.folder import Position, RunFolder
 from vivant.training.loader import ClipReader
 from vivant.training.loop import fit, require_even_batches
 from vivant.training.progress import Progress
-from vivant.training.scoring import judge
+from vivant.training.scoring import judge, score_side
 
 
 class Killed(Exception):
@@ -115,10 +115,20 @@ def test_run_ends_with_the_model_and_its_card(undisturbed: Path) -> None:
     assert card.operating_point is not None
     assert card.training.data == PROTOCOL
     assert card.training.pai_species == ("print", "replay")
-    best = json.loads((undisturbed / "stage3" / "best.json").read_text())
     assert card.operating_point.rule == "dev-eer"
-    assert card.operating_point.threshold == best["threshold"]
     assert not differing(dict(network.state_dict()), weights(undisturbed, 3))
+
+
+def test_threshold_of_the_card_is_found_with_as_many_windows_as_a_session_scores(
+    undisturbed: Path, store: Path
+) -> None:
+    network, card = load_checkpoint(undisturbed / "minimal.safetensors.json")
+    data = open_data(store, PROTOCOL, 2)
+    scores = score_side(network, data.clips, data.folder, data.dev, NUM_WINDOWS)
+    assert card.operating_point is not None
+    assert card.operating_point.threshold == pytest.approx(judge(scores).threshold, abs=1e-6)
+    best = json.loads((undisturbed / "stage3" / "best.json").read_text())
+    assert card.operating_point.threshold != best["threshold"]  # Judged by one window.
 
 
 def test_log_has_a_row_for_every_step_and_every_epoch(undisturbed: Path) -> None:

@@ -15,7 +15,7 @@ from vivant.faces.limits import QualityLimits
 from vivant.faces.mesh import FaceMesh
 from vivant.faces.observer import Eyes, Observer
 from vivant.plugins import find
-from vivant.records import Caution, Finding, Frame
+from vivant.records import NUM_WINDOWS, Caution, Finding, Frame
 from vivant.runtimes.opening import open_runner
 from vivant.runtimes.runner import Runner
 from vivant.session.clip import clip_cautions, cut_clips, to_results, watch
@@ -28,9 +28,8 @@ from vivant.video.pictures import read_pictures
 from vivant.video.sampling import near_grid
 from vivant.video.source import list_frames, read_file
 
-__all__ = ["NUM_WINDOWS", "STARTER", "Session"]
+__all__ = ["STARTER", "Session"]
 
-NUM_WINDOWS = 4  # W of decision D24.
 DETECTORS = "vivant.faces.detectors"
 
 STARTER = Path(__file__).parent / "models" / "lite.onnx.json"

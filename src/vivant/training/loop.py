@@ -13,11 +13,14 @@ from torch import Tensor
 
 from vivant.errors import ConfigError, TrainingError
 from vivant.networks.checkpoint import save_checkpoint
+from vivant.networks.network import Network
+from vivant.records import NUM_WINDOWS
 from vivant.training.config import STAGES, Experiment
 from vivant.training.data import TrainingData
 from vivant.training.folder import Best, Position, RunFolder
 from vivant.training.log import TrainingLog
 from vivant.training.progress import Progress
+from vivant.training.scoring import judge, score_side
 from vivant.training.stage_run import StageRun, steps_before
 from vivant.training.start import card_records, new_network
 
@@ -81,16 +84,18 @@ def fit(
         if log is not None:
             log.close()
     is_whole = all(experiment.stage(later) is None for later in STAGES if later > wanted[-1])
-    if fabric.is_global_zero and is_whole:
-        training, point = card_records(data, best)
-        save_checkpoint(
-            network,
-            folder.path,
-            experiment.model,
-            training=training,
-            operating_point=point,
-            frame_interval_s=data.interval_s,
-        )
+    if is_whole:
+        threshold = _card_threshold(fabric, experiment, data, network, best)
+        if fabric.is_global_zero:
+            training, point = card_records(data, threshold)
+            save_checkpoint(
+                network,
+                folder.path,
+                experiment.model,
+                training=training,
+                operating_point=point,
+                frame_interval_s=data.interval_s,
+            )
     fabric.barrier()
     return best
 
@@ -108,6 +113,23 @@ def require_even_batches(experiment: Experiment, num_devices: int) -> None:
             f"({data.micro_batch_clips} x {num_devices}), got {data.batch_clips}: set "
             f"data.micro_batch_clips={max(data.batch_clips // num_devices, 1)}"
         )
+
+
+def _card_threshold(
+    fabric: Fabric, experiment: Experiment, data: TrainingData, network: Network, best: Best
+) -> float:
+    """At equal error on the dev side, with as many windows as a session takes the mean of.
+
+    The mean of four spreads less than one window: a threshold of the one is not the other's.
+    """
+    if experiment.data.dev_windows == NUM_WINDOWS:
+        return best.threshold
+    scores = score_side(
+        network, data.clips, data.folder, data.dev, NUM_WINDOWS,
+        advisor_only=network.aam is None, num_workers=experiment.data.num_workers,
+        share=(fabric.global_rank, fabric.world_size),
+    )  # fmt: skip
+    return judge(scores).threshold
 
 
 def _require_turn(

@@ -8,7 +8,6 @@ from vivant.networks.network import Network
 from vivant.networks.pretrained import load_pretrained
 from vivant.training.config import FRESH, Experiment
 from vivant.training.data import TrainingData
-from vivant.training.folder import Best
 from vivant.training.memory import checkpoint_blocks
 
 __all__ = ["card_records", "new_network", "require_start"]
@@ -48,13 +47,18 @@ def new_network(experiment: Experiment) -> Network:
     return network
 
 
-def card_records(data: TrainingData, best: Best) -> tuple[TrainingRecord, OperatingPoint]:
-    """What the trained model's card says of its data and of its threshold."""
+def card_records(data: TrainingData, threshold: float) -> tuple[TrainingRecord, OperatingPoint]:
+    """What the trained model's card says of its data and of its threshold.
+
+    Args:
+        data: What it was trained on.
+        threshold: At equal error on the dev side.
+    """
     training = TrainingRecord(
         data=data.name, is_synthetic=data.is_synthetic, pai_species=data.pai_species
     )
     point = OperatingPoint(
-        threshold=best.threshold,
+        threshold=threshold,
         rule="dev-eer",
         data=f"{data.name}, dev side of {len(data.dev)} presentations"
         + (", SYNTHETIC" if data.is_synthetic else ""),
