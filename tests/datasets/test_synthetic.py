@@ -42,7 +42,7 @@ def painted(monkeypatch: pytest.MonkeyPatch) -> None:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five videos of two frames instead of `tiny`."""
     videos = plan("oulu-npu", "tiny")[:5]
-    monkeypatch.setitem(SIZES, "tiny", Size(2, False, 8))
+    monkeypatch.setitem(SIZES, "tiny", Size(2, False, 8, 8))
     monkeypatch.setattr(synthetic, "plan", lambda layout, size: videos)
 
 
@@ -148,14 +148,16 @@ def test_a_marker_of_an_unknown_size_is_an_error(tmp_path):
         read_marker(mark(tmp_path, "siw", "huge"))
 
 
-# Counted by hand for tiny: each of 8 users of a side has each phone once and each session twice.
+# Counted by hand for tiny: each of 16 or 8 users of a side has each phone once, each session twice.
 @pytest.mark.parametrize(
-    ("protocol", "train", "test"),
+    ("protocol", "dev", "test"),
     [("1", (32, 128), (16, 64)), ("2", (48, 96), (48, 96)), ("3_4", (40, 160), (8, 32))],
 )
-def test_tiny_s_counts_are_those_counted_by_hand(tmp_path, protocol, train, test):
+def test_tiny_s_counts_are_those_counted_by_hand(tmp_path, protocol, dev, test):
     found = expected_counts(mark(tmp_path, "oulu-npu", "tiny"), protocol)
-    assert found == {Split.TRAIN: train, Split.DEV: train, Split.TEST: test}
+    assert found == {
+        Split.TRAIN: (2 * dev[0], 2 * dev[1]), Split.DEV: dev, Split.TEST: test,
+    }  # fmt: skip
 
 
 def test_full_has_the_counts_of_the_owner_s_lists(tmp_path):
@@ -168,12 +170,14 @@ def test_full_has_the_counts_of_the_owner_s_lists(tmp_path):
 
 def test_siw_s_counts_depend_on_whose_dev_side_it_is(tmp_path):
     root = mark(tmp_path, "siw", "tiny")
-    # 14 videos of each of 8 subjects: 4 bona fide, 2 prints and 8 replays.
-    assert expected_counts(root, "1") == dict.fromkeys(Split, (32, 80))
-    assert expected_counts(root, "3_1")[Split.TRAIN] == (32, 16)
+    # 14 videos of each of 16 or 8 subjects: 4 bona fide, 2 prints and 8 replays.
+    assert expected_counts(root, "1") == {
+        Split.TRAIN: (64, 160), Split.DEV: (32, 80), Split.TEST: (32, 80),
+    }  # fmt: skip
+    assert expected_counts(root, "3_1")[Split.TRAIN] == (64, 32)
     assert expected_counts(root, "3_1")[Split.TEST] == (32, 64)
     nobody = expected_counts(root, "1", "none")
-    assert nobody[Split.TRAIN] == (64, 160)
+    assert nobody[Split.TRAIN] == (96, 240)
     assert nobody[Split.DEV] == (0, 0)
 
 

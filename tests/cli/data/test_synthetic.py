@@ -23,7 +23,7 @@ def test_the_command_makes_a_benchmark_that_check_knows(tmp_path, monkeypatch):
         for video in plan("oulu-npu", "tiny")
         if video.path.endswith(("1_1_01_1.avi", "1_2_21_1.avi", "1_3_38_1.avi"))
     ]
-    monkeypatch.setitem(SIZES, "tiny", Size(1, False, 8))
+    monkeypatch.setitem(SIZES, "tiny", Size(1, False, 8, 8))
     monkeypatch.setattr(synthetic, "plan", lambda layout, size: videos)
     grey = np.full((480, 360, 3), 90, np.uint8)
     monkeypatch.setattr(synthetic.Studio, "film", lambda studio, video: iter([grey]))
