@@ -217,7 +217,7 @@ def _print_end(folder: "RunFolder", experiment: "Experiment", best: "Best") -> N
     console.print(
         f"stage {best.stage}, epoch {best.epoch + 1}: dev ACER {best.acer:.1%} (APCER "
         f"{best.apcer:.1%} of the worst PAI species, BPCER {best.bpcer:.1%}, by video, at the dev "
-        f"side's own equal error, threshold {best.threshold:.4f}): optimistic, it was chosen there",
+        "side's own equal error): optimistic, it was chosen there",
         soft_wrap=True,
         highlight=False,
     )
