@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 from training_runs import (
@@ -129,6 +130,15 @@ def test_threshold_of_the_card_is_found_with_as_many_windows_as_a_session_scores
     assert card.operating_point.threshold == pytest.approx(judge(scores).threshold, abs=1e-6)
     best = json.loads((undisturbed / "stage3" / "best.json").read_text())
     assert card.operating_point.threshold != best["threshold"]  # Judged by one window.
+
+
+def test_all_stages_train_in_mixed_precision(store: Path, tmp_path: Path) -> None:
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    train(store, tmp_path / "run", minimal(precision="bf16-mixed"), fabric=fabric)
+    rows = log_rows(tmp_path / "run")
+    assert {row["stage"] for row in rows} == {"1", "2", "3"}
+    assert any(row["depth_to_class_trunk"] for row in rows)
+    load_checkpoint(tmp_path / "run" / "minimal.safetensors.json")
 
 
 def test_log_has_a_row_for_every_step_and_every_epoch(undisturbed: Path) -> None:

@@ -42,7 +42,7 @@ def test_ratios_are_those_of_two_backward_passes(number: int) -> None:
     set_modes(network, number, CONFIG, 4)
     assert network.aam is not None
     step = StageModule(network, number, CONFIG)(made_up_batch())
-    found = gradient_ratios(network, CONFIG, step)
+    found = gradient_ratios(network, CONFIG, step.losses)
     assert all(each.grad is None for each in network.parameters()), "gradients are left alone"
 
     execution = network.aam.execution
@@ -73,4 +73,4 @@ def test_no_ratio_without_a_depth_loss() -> None:
     )
     network = thin_network(depth_head=False)
     step = StageModule(network, 2, config)(made_up_batch())
-    assert gradient_ratios(network, config, step) == {}
+    assert gradient_ratios(network, config, step.losses) == {}

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from vivant.networks.losses import Losses
 from vivant.networks.network import Network
 from vivant.networks.region_proposal import MAX_OFFSET
 from vivant.training.config import StageConfig
-from vivant.training.stages import StepOutput
 
 __all__ = ["MAX_SATURATED", "gradient_ratios", "offset_statistics"]
 
@@ -36,7 +36,7 @@ def offset_statistics(offsets: Tensor) -> dict[str, float]:
     }
 
 
-def gradient_ratios(network: Network, config: StageConfig, step: StepOutput) -> dict[str, float]:
+def gradient_ratios(network: Network, config: StageConfig, losses: Losses) -> dict[str, float]:
     """How long J_D's gradient is beside the class loss's, each with its lambda.
 
     Gradients of parameters are left as they are, and the graph stays.
@@ -44,13 +44,13 @@ def gradient_ratios(network: Network, config: StageConfig, step: StepOutput) -> 
     Args:
         network: After a forward pass of stage 2 or 3.
         config: The lambdas.
-        step: Of that pass.
+        losses: Of that pass.
 
     Returns:
         depth_to_class_trunk: in the layers of the Execution Stage that both heads share;
         depth_to_class_offsets: in the Region Proposal Stage. Empty without a depth loss.
     """
-    losses, aam = step.losses, network.aam
+    aam = network.aam
     if aam is None or losses.depth is None or losses.aam is None:
         return {}
     execution = aam.execution

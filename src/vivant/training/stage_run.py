@@ -21,7 +21,7 @@ from vivant.training.draws import Draw, Drawer, steps_per_epoch
 from vivant.training.folder import Best, Position, RunFolder
 from vivant.training.loader import Batch, ClipReader, deaths_told, load_batches
 from vivant.training.log import TrainingLog
-from vivant.training.offsets import MAX_SATURATED, gradient_ratios, offset_statistics
+from vivant.training.offsets import MAX_SATURATED, offset_statistics
 from vivant.training.progress import Progress
 from vivant.training.scoring import Judgement, SideScores, judge, score_side
 from vivant.training.stages import (
@@ -137,16 +137,17 @@ class StageRun:
         for group in self.optimiser.param_groups:
             group["lr"] = share * group["peak"]
         self.optimiser.zero_grad()
-        outputs, ratios = [], {}
+        outputs: list[dict[str, Tensor]] = []
+        ratios: dict[str, float] = {}
         for micro in range(self.num_micro_batches):
             asked_s = time.perf_counter()
             batch = Batch(*self.fabric.to_device(next(batches)))
             waited_s += time.perf_counter() - asked_s
             is_last = micro + 1 == self.num_micro_batches
             with self.fabric.no_backward_sync(self.module, enabled=not is_last):
-                output: StepOutput = self.module(batch, cache.of(batch) if cache else None)
-                if step == 0 and micro == 0:
-                    ratios = gradient_ratios(self.network, self.stage, output)
+                is_first = step == 0 and micro == 0
+                output: StepOutput = self.module(batch, cache, is_first)
+                ratios |= output.ratios
                 self.fabric.backward(output.total / self.num_micro_batches)
             outputs.append(_kept(output))
         norm = self.fabric.clip_gradients(

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from vivant.networks.losses import Losses, total_loss
 from vivant.networks.network import Advice, Network, NetworkOutput
 from vivant.training.augment import augment
+from vivant.training.cache import AdviceCache
 from vivant.training.config import Experiment, OptimiserConfig, StageConfig
 from vivant.training.loader import Batch
+from vivant.training.offsets import gradient_ratios
 from vivant.training.penalties import offset_penalty, overlap_penalty
 
 __all__ = [
@@ -46,6 +48,8 @@ class StepOutput(NamedTuple):
     output: NetworkOutput
     offsets: Tensor | None
     """delta of Eq. 2 before the clamp, (m, pairs, 2), without gradient; None in stage 1."""
+    ratios: dict[str, float]
+    """J_D's gradient beside the class loss's, where it was asked for (D16)."""
 
 
 class StageModule(nn.Module):
@@ -63,23 +67,30 @@ class StageModule(nn.Module):
         self.number = number
         self.config = config
 
-    def forward(self, batch: Batch, advice: Advice | None = None) -> StepOutput:
+    def forward(
+        self, batch: Batch, cache: AdviceCache | None = None, with_ratios: bool = False
+    ) -> StepOutput:
         """Augment, normalise, run as much of the network as the stage trains, and judge.
 
         Args:
             batch: On the network's device.
-            advice: What the frozen Advisor said of it before; stage 2 alone.
+            cache: Has what the frozen Advisor said of it before; stage 2 alone. Not the tensors:
+                Fabric would round those to bf16 in mixed precision, and a Grad-CAM with them.
+            with_ratios: Whether two gradients are compared. It is done here, since what Fabric
+                hands out in mixed precision has but one backward pass.
         """
         network = self.network
         backbone = network.advisor.backbone
         crops, depth, validity = augment(batch, backbone.mean_rgb, backbone.std_rgb)
-        if advice is None:
+        if cache is not None:
+            advice = cache.of(batch)
+        else:
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.number != 2):
                 advice = network.advise(crops)
         if self.number == 1:
             output = network.conclude(advice, {})
             losses = total_loss(self.config.loss, output, batch.labels)
-            return StepOutput(losses.total, losses, output, None)
+            return StepOutput(losses.total, losses, output, None, {})
         with watched_offsets(network) as seen:
             output = network.conclude(advice, network.attend(crops, advice))
         depth, validity = network.select_frames(depth), network.select_frames(validity)
@@ -92,7 +103,8 @@ class StageModule(nn.Module):
             assert output.centres is not None
             penalty = overlap_penalty(output.centres.flatten(0, 1))
             total = total + self.config.overlap_penalty * penalty
-        return StepOutput(total, losses, output, offsets.detach())
+        ratios = gradient_ratios(network, self.config, losses) if with_ratios else {}
+        return StepOutput(total, losses, output, offsets.detach(), ratios)
 
     @torch.no_grad()
     def advise(self, batch: Batch) -> Advice:
