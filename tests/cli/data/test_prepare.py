@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_frames_can_be_fewer(root: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_with_all_that_it_started_it_goes_on(root: Path, tmp_path: Path) -> None:
     """kill -9 of the command, of a worker, of a decoder: the same rows in the end."""
-    for number in range(10):
+    for number in range(20):
         (root / f"bona_fide/{number}.mp4").write_bytes(person_video())
     out = tmp_path / "store"
     command = [sys.executable, "-m", "vivant", "data", "prepare", "folder", str(root)]
@@ -72,7 +73,8 @@ def test_killed_with_all_that_it_started_it_goes_on(root: Path, tmp_path: Path) 
         time.sleep(0.1)
     time.sleep(3)
     for child in below[-1:]:  # A worker, or what one of them started.
-        os.kill(child, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # A fast machine has done all by now.
+            os.kill(child, signal.SIGKILL)
     assert process.wait(timeout=300) == 0
     run("prepare", "folder", root, "--out", tmp_path / "undisturbed", "--workers", 1)
     assert described(out) == described(tmp_path / "undisturbed")
