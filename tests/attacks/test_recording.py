@@ -36,11 +36,12 @@ def test_what_is_written_is_read_again(tmp_path, name, codec, expected):
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
 def test_the_same_frames_are_the_same_bytes(tmp_path, name):
     contents = []
-    for place in ("here", "there"):
-        (tmp_path / place).mkdir()
-        write_video(tmp_path / place / name, patterns(10), 30.0, 20)
-        contents.append((tmp_path / place / name).read_bytes())
-    assert contents[0] == contents[1]
+    for number in range(20):  # What an encoder finds in its memory is other each time.
+        path = tmp_path / str(number) / name
+        path.parent.mkdir()
+        write_video(path, patterns(10), 30.0, 20)
+        contents.append(path.read_bytes())
+    assert contents == contents[:1] * 20
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
