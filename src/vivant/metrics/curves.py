@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from vivant.errors import InputError
-from vivant.metrics.rates import checked
+from vivant.metrics.rates import checked, checked_species, rates
 from vivant.metrics.thresholds import error_curves
 
 __all__ = ["auc", "det_points", "hter", "probit"]
@@ -51,15 +51,8 @@ def hter(
     Raises:
         InputError: scores that are none, or a threshold that is not a number.
     """
-    if np.isnan(threshold):
-        raise InputError("expected a threshold, got NaN")
-    if not attack_scores:
-        raise InputError("expected the scores of at least one PAI species, got none")
-    bona_fide = checked(bona_fide_scores, "bona fide presentations")
-    attacks = np.concatenate(
-        [checked(scores, f"the PAI species {name!r}") for name, scores in attack_scores.items()]
-    )
-    return float(((attacks >= threshold).mean() + (bona_fide < threshold).mean()) / 2)
+    pooled = np.concatenate([*checked_species(attack_scores).values()])
+    return rates(bona_fide_scores, {"all": pooled}, threshold).acer
 
 
 def det_points(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Shaped
 
 from vivant.errors import InputError
 
-__all__ = ["Rates", "apcer", "apcer_by_species", "bpcer", "checked", "rates"]
+__all__ = ["Rates", "apcer", "apcer_by_species", "bpcer", "checked", "checked_species", "rates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,25 @@ def checked(scores: Shaped[np.ndarray, "..."], what: str) -> Float[np.ndarray, "
     return values.astype(np.float64)
 
 
+def checked_species(
+    attack_scores: Mapping[str, Shaped[np.ndarray, "..."]],
+) -> dict[str, Float[np.ndarray, " _"]]:
+    """The scores of each PAI species as float64, once they are found to be scores.
+
+    Args:
+        attack_scores: By PAI species, each (n,), higher is bona fide.
+
+    Raises:
+        InputError: no species, or one whose scores are none.
+    """
+    if not attack_scores:
+        raise InputError("expected the scores of at least one PAI species, got none")
+    return {
+        species: checked(scores, f"the PAI species {species!r}")
+        for species, scores in attack_scores.items()
+    }
+
+
 def apcer(attack_scores: Shaped[np.ndarray, "..."], threshold: float) -> float:
     """Attack presentation classification error rate of one PAI species: the share accepted.
 
@@ -96,11 +115,9 @@ def apcer_by_species(
     Raises:
         InputError: no species, or one without scores.
     """
-    if not attack_scores:
-        raise InputError("expected the scores of at least one PAI species, got none")
     return {
-        species: float((checked(scores, f"the PAI species {species!r}") >= threshold).mean())
-        for species, scores in attack_scores.items()
+        species: float((scores >= threshold).mean())
+        for species, scores in checked_species(attack_scores).items()
     }
 
 

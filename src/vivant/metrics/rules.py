@@ -27,8 +27,8 @@ class ThresholdRule:
     kind: Literal["eer", "apcer", "bpcer", "fixed"]
     side: Literal["dev", "test", "none"]
     """The scores it is found on; `none` for a threshold that is given."""
-    value: float = 0.0
-    """The largest APCER or BPCER, 0..1, or the threshold that is given."""
+    value: float | None
+    """The largest APCER or BPCER, 0..1, or the threshold that is given; None for `eer`."""
 
     @property
     def is_optimistic(self) -> bool:
@@ -49,10 +49,11 @@ class ThresholdRule:
         Raises:
             InputError: scores that are none.
         """
-        if self.kind == "fixed":
-            return self.value
         if self.kind == "eer":
             return eer_threshold(bona_fide_scores, attack_scores)[0]
+        assert self.value is not None
+        if self.kind == "fixed":
+            return self.value
         at_limit = bpcer_at_apcer if self.kind == "apcer" else apcer_at_bpcer
         return at_limit(bona_fide_scores, attack_scores, self.value)[0]
 
@@ -72,9 +73,9 @@ def parse_rule(name: str) -> ThresholdRule:
     ThresholdRule(name='dev-apcer=0.5%', kind='apcer', side='dev', value=0.005)
     """
     if name == "dev-eer":
-        return ThresholdRule(name, "eer", "dev")
+        return ThresholdRule(name, "eer", "dev", None)
     if name == "test-eer":
-        return ThresholdRule(name, "eer", "test")
+        return ThresholdRule(name, "eer", "test", None)
     limit = _LIMIT.fullmatch(name)
     if limit is not None and float(limit[2]) <= 100:
         kind: Literal["apcer", "bpcer"] = "apcer" if limit[1] == "apcer" else "bpcer"

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from vivant.errors import InputError
-from vivant.metrics.rates import checked
+from vivant.metrics.rates import checked, checked_species
 
 __all__ = [
     "apcer_at_bpcer",
@@ -45,16 +45,10 @@ def error_curves(
     Raises:
         InputError: scores that are none.
     """
-    if not attack_scores:
-        raise InputError("expected the scores of at least one PAI species, got none")
     bona_fide = np.sort(checked(bona_fide_scores, "bona fide presentations"))
-    species = {
-        name: np.sort(checked(scores, f"the PAI species {name!r}"))
-        for name, scores in attack_scores.items()
-    }
-    thresholds = candidates(bona_fide, *species.values())
+    groups = [np.sort(scores) for scores in checked_species(attack_scores).values()]
+    thresholds = candidates(bona_fide, *groups)
     bpcer = np.searchsorted(bona_fide, thresholds, side="left") / len(bona_fide)
-    groups = list(species.values())
     if attacks == "pooled":
         groups = [np.sort(np.concatenate(groups))]
     accepted = [
