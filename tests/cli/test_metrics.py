@@ -51,6 +51,16 @@ def test_dev_side_of_another_file(scores: Path, tmp_path: Path) -> None:
     assert json.loads(run(scores, "--dev", dev, "--json").stdout)["convention"]["threshold"] == 0.95
 
 
+def test_lines_of_other_sides_are_never_judged_beside_those_of_test(
+    scores: Path, tmp_path: Path
+) -> None:
+    dev = tmp_path / "dev.csv"
+    dev.write_text("label,score\nbona_fide,0.95\nattack,0.94\n", "utf-8")
+    for words in (("--dev", dev), ("--threshold", "fixed-0.5"), ()):
+        found = json.loads(run(scores, *words, "--json").stdout)
+        assert found["rates"]["bpcer"]["n"] == 3
+
+
 def test_clips_of_a_video_are_judged_by_their_mean(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     path.write_text("video,label,score\na,bona_fide,0.9\na,bona_fide,0.3\nb,attack,0.4\n", "utf-8")

@@ -27,8 +27,8 @@ def metrics(
     dev: Annotated[
         Path | None,
         typer.Option(
-            help="Where the threshold is found. Without it: the lines with split dev; those with "
-            "split test are judged."
+            help="Where the threshold is found. Without it: the lines with split dev. Where lines "
+            "have split test, those alone are judged."
         ),
     ] = None,
     threshold: Annotated[
@@ -62,8 +62,8 @@ def metrics(
     rule = parse_rule(threshold)
     table = read_scores(scores)
     side = read_scores(dev) if dev is not None else table.split("dev")
-    if dev is None and side.rows:
-        table = table.split("test")
+    if table.split("test").rows or (dev is None and side.rows):
+        table = table.split("test")  # Lines of train or dev are not judged beside them.
     if video is not None:
         table, side = _means(table, video), _means(side, video)
     found = find_threshold(rule, table, side)
@@ -103,11 +103,11 @@ def _print(content: dict[str, Any]) -> None:
     _say(console, f"unit: {convention['unit']}; accepted: score >= {shown} ({rule})")
     named = {"BPCER": rates["bpcer"]}
     named |= {f"APCER {name}": found for name, found in rates["apcer"].items()}
-    console.print(_table({("all",): named}, "", with_subjects=True))
+    console.print(_table({"": named}, None))
     for line in _lines(content):
         _say(console, line)
     for column, groups in content["by"].items():
-        console.print(_table({(value,): found for value, found in groups.items()}, column))
+        console.print(_table(groups, column))
     marked = [rates["bpcer"], *rates["apcer"].values()]
     marked += [
         rate for of in content["by"].values() for found in of.values() for rate in found.values()
@@ -120,18 +120,20 @@ def _say(console: Console, line: str) -> None:
     console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _table(
-    groups: dict[tuple[str], dict[str, Any]], column: str, *, with_subjects: bool = False
-) -> Table:
+def _table(groups: dict[str, dict[str, Any]], column: str | None) -> Table:
     """Rates, grouped by the values of a column; without a column there is one group."""
-    headers = ["%", "errors", "n", "95 % (Wilson)"] + ["95 % (by subject)"] * with_subjects
-    table = Table(*([column] if column else []), "rate")
+    headers = ["%", "errors", "n", "95 % (Wilson)"]
+    if column is None:
+        headers.append("95 % (by subject)")  # `breakdown` has none.
+    table = Table(*(() if column is None else (column,)), "rate")
     for header in headers:
         table.add_column(header, justify="right")
     for value, found in groups.items():
         for name, rate in found.items():
-            shown = name.replace("bpcer", "BPCER").replace("apcer ", "APCER ")
-            table.add_row(*(value if column else ()), shown, *_cells(rate)[: len(headers)])
+            kind, _, species = name.partition(" ")
+            shown = f"{kind.upper()} {species}".rstrip()
+            of_group = () if column is None else (value,)
+            table.add_row(*of_group, shown, *_cells(rate)[: len(headers)])
     return table
 
 

@@ -11,8 +11,8 @@ from vivant.evaluation.scores import ScoreTable
 from vivant.metrics.curves import auc, hter
 from vivant.metrics.intervals import Interval, rule_of_three, subject_bootstrap, wilson
 from vivant.metrics.rules import ThresholdRule
+from vivant.metrics.system import non_response_rates
 from vivant.metrics.thresholds import apcer_at_bpcer, bpcer_at_apcer, eer_threshold
-from vivant.records import Label
 
 __all__ = [
     "MeasuredRate",
@@ -81,8 +81,12 @@ class TableRates(NamedTuple):
             "apcer_max": {"rate": self.apcer_by_species[self.worst].rate, "species": self.worst},
             "acer_legacy": self.acer,
             "no_answer": {
-                name: {"missing": missing, "n": num, "rate": missing / num}
-                for name, (missing, num) in self.no_answer.items()
+                name: {
+                    "missing": self.no_answer[name][0],
+                    "n": self.no_answer[name][1],
+                    "rate": rate,
+                }
+                for name, rate in non_response_rates(self.no_answer).items()
             },
         }
 
@@ -94,6 +98,9 @@ def find_threshold(rule: ThresholdRule, table: ScoreTable, dev: ScoreTable | Non
         rule: How.
         table: What is judged.
         dev: The development side; None: there is none.
+
+    Returns:
+        Accepted from it on; infinity accepts nothing.
 
     Raises:
         DataError: the rule needs a dev side and there is none, or the side lacks a class.
@@ -111,22 +118,20 @@ def find_threshold(rule: ThresholdRule, table: ScoreTable, dev: ScoreTable | Non
 def judge_table(table: ScoreTable, threshold: float) -> TableRates:
     """Error rates of a table at a threshold; a line without a score is counted apart.
 
+    Args:
+        table: What is judged.
+        threshold: Accepted from it on; infinity accepts nothing.
+
     Raises:
         DataError: it lacks a class, or a PAI species has no score at all.
     """
-    _both_classes(table, "scores")
-    lines = [row for row in table.rows if row.score is not None]
-    accepted = np.array([(row.score or 0.0) >= threshold for row in lines])
-    kinds = np.array([row.pai_species or "" for row in lines])
-    subjects = [row.subject for row in lines] if table.has_subjects else None
-    rates = {}
-    for kind in ("", *table.pai_species):
-        of = kinds == kind
-        is_error = accepted[of] if kind else ~accepted[of]
-        whose = [subjects[at] for at in np.flatnonzero(of)] if subjects is not None else None
-        rates[kind] = _measured(is_error, whose)
-    bpcer = rates.pop("")
-    return TableRates(threshold, bpcer, rates, _without_score(table))
+    bona_fide, attacks = _both_classes(table, "scores")
+    return TableRates(
+        threshold,
+        _measured(bona_fide < threshold, _subjects(table, None)),
+        {name: _measured(of >= threshold, _subjects(table, name)) for name, of in attacks.items()},
+        {kind or "bona_fide": _num_without_score(table.of_kind(kind)) for kind in (None, *attacks)},
+    )
 
 
 def breakdown(table: ScoreTable, column: str, threshold: float) -> dict[str, dict[str, Any]]:
@@ -197,17 +202,15 @@ def _measured(is_error: Bool[np.ndarray, " n"], subjects: list[str | None] | Non
     return MeasuredRate(num_errors / num, num_errors, num, wilson(num_errors, num), by_subject)
 
 
-def _without_score(table: ScoreTable) -> dict[str, tuple[int, int]]:
-    found = {}
-    for name in ("bona_fide", *table.pai_species):
-        is_bona_fide = name == "bona_fide"
-        rows = [
-            row
-            for row in table.rows
-            if (row.label is Label.BONA_FIDE if is_bona_fide else row.pai_species == name)
-        ]
-        found[name] = (sum(row.score is None for row in rows), len(rows))
-    return found
+def _subjects(table: ScoreTable, pai_species: str | None) -> list[str | None] | None:
+    """Whose the scores of a kind are, in their order; None where lines do not say."""
+    if not table.has_subjects:
+        return None
+    return [row.subject for row in table.of_kind(pai_species).rows if row.score is not None]
+
+
+def _num_without_score(table: ScoreTable) -> tuple[int, int]:
+    return len(table.rows) - len(table.scores()), len(table.rows)
 
 
 def _both_classes(

@@ -33,6 +33,10 @@ class ScoredRow:
     columns: Mapping[str, str]
     """All of the line's fields, as they stand there."""
 
+    def __post_init__(self) -> None:
+        # Lines are told apart by their species: an attack without one would count as bona fide.
+        assert (self.label is Label.BONA_FIDE) is (self.pai_species is None)
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreTable:
@@ -42,15 +46,17 @@ class ScoreTable:
 
     def by_class(self) -> tuple[Float[np.ndarray, " n"], dict[str, Float[np.ndarray, " _"]]]:
         """Scores of bona fide, and of each PAI species; what got no score is left out."""
-        scored = [row for row in self.rows if row.score is not None]
-        bona_fide = [row.score for row in scored if row.label is Label.BONA_FIDE]
-        attacks: dict[str, list[float]] = {name: [] for name in self.pai_species}
-        for row in scored:
-            if row.pai_species is not None and row.score is not None:
-                attacks[row.pai_species].append(row.score)
-        return np.array(bona_fide, float), {
-            name: np.array(of, float) for name, of in attacks.items()
+        return self.of_kind(None).scores(), {
+            name: self.of_kind(name).scores() for name in self.pai_species
         }
+
+    def of_kind(self, pai_species: str | None) -> "ScoreTable":
+        """The lines of bona fide (None), or of a PAI species."""
+        return ScoreTable(tuple(row for row in self.rows if row.pai_species == pai_species))
+
+    def scores(self) -> Float[np.ndarray, " n"]:
+        """Higher is bona fide; what got no score is left out."""
+        return np.array([row.score for row in self.rows if row.score is not None], float)
 
     @property
     def pai_species(self) -> tuple[str, ...]:
@@ -63,7 +69,7 @@ class ScoreTable:
         return bool(self.rows) and all(row.subject is not None for row in self.rows)
 
     def split(self, name: str) -> "ScoreTable":
-        """The lines of one side, by the column `split`."""
+        """The lines of one side, by the column `split`; none where there is no such column."""
         return ScoreTable(tuple(row for row in self.rows if row.columns.get("split") == name))
 
     def groups(self, column: str) -> dict[str, "ScoreTable"]:
