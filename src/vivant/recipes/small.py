@@ -34,8 +34,8 @@ def tiny() -> Experiment:
     vivant train tiny --data STORE --protocol oulu-npu:1 --out RUN
 
     Colours change little and nothing is erased: with the paper's augmentation so short a training
-    does not fit, and the second module stays at chance. Time: 7 to 11 minutes on two cores (2026-11,
-    the more the busier they were). Memory: 2 GB.
+    does not fit, and the second module stays at chance. Time: 7 to 11 minutes on two cores, the
+    busier the longer. Memory: 2 GB.
     """
     whole = Experiment(
         model="tiny",
