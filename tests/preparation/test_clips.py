@@ -5,7 +5,7 @@ import pytest
 
 from prepared import SIDE, filled, frame, picture, prepared, presentation, presentations
 from vivant.errors import DataError, UnknownNameError
-from vivant.preparation.clips import ClipStore, PreparedClip, decode, random_clips
+from vivant.preparation.clips import ClipStore, PreparedClip, decode, random_clips, spread_windows
 from vivant.preparation.record import PreparedPresentation
 from vivant.records import Label
 
@@ -177,3 +177,24 @@ def test_unknown_presentation_is_an_error(tmp_path: Path) -> None:
     store = clips(tmp_path, [prepared(presentation("a"))])
     with pytest.raises(UnknownNameError, match=r"did you mean 'videos/a\.mp4'"):
         store.windows("videos/b.mp4")
+
+
+@pytest.mark.parametrize(
+    ("num", "num_windows", "expected"),
+    [(5, 1, [2]), (4, 1, [1]), (1, 1, [0]), (5, 3, [0, 2, 4]), (6, 4, [0, 2, 3, 5]),
+     (5, 5, [0, 1, 2, 3, 4]), (2, 4, [0, 1]), (1, 3, [0])],
+)  # fmt: skip
+def test_windows_are_spread_by_hand(num: int, num_windows: int, expected: list[int]) -> None:
+    windows = [(at,) for at in range(num)]
+    assert spread_windows(windows, num_windows) == [(at,) for at in expected]
+
+
+def test_spread_windows_are_distinct_in_order_and_have_both_ends() -> None:
+    for num in range(1, 20):
+        for num_windows in range(2, 8):
+            found = [at for (at,) in spread_windows([(at,) for at in range(num)], num_windows)]
+            assert found == sorted(set(found))
+            assert (found[0], found[-1]) == (0, num - 1)
+            assert len(found) == min(num, num_windows)
+            gaps = np.diff(found)
+            assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1

@@ -20,7 +20,6 @@ from vivant.training.scoring import (
     judge,
     mean_by_presentation,
     score_side,
-    spread_windows,
 )
 
 
@@ -58,27 +57,6 @@ def by_hand(network: Network, data: TrainingData, window: Window) -> NetworkOutp
 def made_up(kinds: list[str | None], fused: list[float]) -> SideScores:
     scores = np.array(fused)
     return SideScores(tuple(presentations_of(Split.DEV, kinds)), scores, scores, None)
-
-
-@pytest.mark.parametrize(
-    ("num", "num_windows", "expected"),
-    [(5, 1, [2]), (4, 1, [1]), (1, 1, [0]), (5, 3, [0, 2, 4]), (6, 4, [0, 2, 3, 5]),
-     (5, 5, [0, 1, 2, 3, 4]), (2, 4, [0, 1]), (1, 3, [0])],
-)  # fmt: skip
-def test_windows_are_spread_by_hand(num: int, num_windows: int, expected: list[int]) -> None:
-    windows = [(at,) for at in range(num)]
-    assert spread_windows(windows, num_windows) == [(at,) for at in expected]
-
-
-def test_spread_windows_are_distinct_in_order_and_have_both_ends() -> None:
-    for num in range(1, 20):
-        for num_windows in range(2, 8):
-            found = [at for (at,) in spread_windows([(at,) for at in range(num)], num_windows)]
-            assert found == sorted(set(found))
-            assert (found[0], found[-1]) == (0, num - 1)
-            assert len(found) == min(num, num_windows)
-            gaps = np.diff(found)
-            assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
 
 
 def test_mean_is_over_each_ones_clips() -> None:

@@ -1,6 +1,6 @@
 """All numbers of a table of scores, each with its n, its interval and its convention."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = [
     "find_threshold",
     "half_total_error",
     "judge_table",
+    "measure",
     "threshold_free",
 ]
 
@@ -37,9 +38,14 @@ class MeasuredRate(NamedTuple):
     num_errors: int
     num: int
     wilson: Interval
-    by_subject: Interval | None
+    by_subject: Interval | None = None
     """Of the bootstrap over subjects. None where they are not known or fewer than two, and where
     all presentations or none are errors: each draw gives the same then, which is no certainty."""
+
+    @classmethod
+    def of_counts(cls, num_errors: int, num: int) -> "MeasuredRate":
+        """Of errors among presentations whose subjects are not looked at."""
+        return cls(num_errors / num, num_errors, num, wilson(num_errors, num))
 
     def content(self) -> dict[str, Any]:
         """For JSON."""
@@ -88,7 +94,56 @@ class TableRates(NamedTuple):
                 }
                 for name, rate in non_response_rates(self.no_answer).items()
             },
+            "as_rejected": self._as_rejected(),
         }
+
+    def _as_rejected(self) -> dict[str, Any]:
+        """The rates of a system, to which no answer is a rejection."""
+        missing, num = self.no_answer["bona_fide"]
+        bpcer = MeasuredRate.of_counts(self.bpcer.num_errors + missing, num)
+        apcer = {
+            name: MeasuredRate.of_counts(found.num_errors, self.no_answer[name][1]).content()
+            for name, found in self.apcer_by_species.items()
+        }
+        return {"bpcer": bpcer.content(), "apcer": apcer}
+
+
+def measure(
+    table: ScoreTable,
+    dev: ScoreTable | None,
+    rule: ThresholdRule,
+    unit: str,
+    by: Sequence[str] = (),
+    threshold: float | None = None,
+) -> dict[str, Any]:
+    """All numbers of a table, with their convention, ready for JSON.
+
+    Args:
+        table: What is judged.
+        dev: The development side; None: there is none.
+        rule: Where the threshold comes from.
+        unit: What a line of the table is, in words.
+        by: Columns to break the rates down by.
+        threshold: Found by that rule already, elsewhere; None: it is found here.
+
+    Raises:
+        DataError: the rule needs a side that is not there, a class is missing, or a column is.
+    """
+    found = find_threshold(rule, table, dev) if threshold is None else threshold
+    return {
+        "convention": {
+            "unit": unit,
+            "threshold_rule": rule.name,
+            "threshold": _finite(found),
+            "is_optimistic": rule.is_optimistic,
+            "accepted": "score >= threshold",
+            "apcer": "of each PAI species; the largest counts, none is pooled",
+        },
+        "rates": judge_table(table, found).content(),
+        "hter_pooled": half_total_error(table, found),
+        "threshold_free": threshold_free(table),
+        "by": {column: breakdown(table, column, found) for column in by},
+    }
 
 
 def find_threshold(rule: ThresholdRule, table: ScoreTable, dev: ScoreTable | None) -> float:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from vivant.errors import DataError
 from vivant.records import Label
 
-__all__ = ["ScoreTable", "read_scores"]
+__all__ = ["ScoreTable", "ScoredRow", "read_scores"]
 
 NEEDED = ("label", "score")
 UNNAMED = "attack"

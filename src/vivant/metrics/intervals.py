@@ -14,6 +14,7 @@ from vivant.errors import InputError
 __all__ = [
     "Interval",
     "clopper_pearson",
+    "mean_bootstrap",
     "num_for_zero_errors",
     "rule_of_three",
     "subject_bootstrap",
@@ -106,17 +107,48 @@ def subject_bootstrap(
             f"expected one boolean and one subject a presentation, got {errors.dtype} "
             f"{errors.shape} and {len(subjects)} subjects"
         )
+    return mean_bootstrap(
+        errors.astype(np.float64), subjects, coverage=coverage, num_draws=num_draws, seed=seed
+    )
+
+
+def mean_bootstrap(
+    values: Shaped[np.ndarray, " n"],
+    subjects: Sequence[Hashable],
+    *,
+    coverage: float = COVERAGE,
+    num_draws: int = NUM_DRAWS,
+    seed: int = 0,
+) -> Interval:
+    """Percentiles of a mean over draws of subjects, such as of a distance in pixels.
+
+    Args:
+        values: Of each presentation or clip.
+        subjects: Who each is of.
+        coverage: How often the interval is to hold the true mean; above 0, below 1.
+        num_draws: Draws of as many subjects as there are, with replacement.
+        seed: Of PCG64.
+
+    Raises:
+        InputError: a value that is not finite, no subject for one, or fewer than two subjects.
+    """
+    numbers = np.asarray(values, np.float64)
+    if numbers.ndim != 1 or len(numbers) != len(subjects) or not np.isfinite(numbers).all():
+        raise InputError(
+            f"expected one finite number and one subject each, got {numbers.shape} and "
+            f"{len(subjects)} subjects"
+        )
     _require_coverage(coverage)
-    numbers: dict[Hashable, int] = {}
-    of = np.array([numbers.setdefault(subject, len(numbers)) for subject in subjects], np.int64)
-    if len(numbers) < 2:
-        raise InputError(f"expected two subjects or more to draw from, got {len(numbers)}")
-    all_of = np.bincount(of, minlength=len(numbers))
-    wrong_of = np.bincount(of[errors], minlength=len(numbers))
-    drawn = np.random.default_rng(seed).integers(len(numbers), size=(num_draws, len(numbers)))
-    rates = wrong_of[drawn].sum(1) / all_of[drawn].sum(1)
+    known: dict[Hashable, int] = {}
+    of = np.array([known.setdefault(subject, len(known)) for subject in subjects], np.int64)
+    if len(known) < 2:
+        raise InputError(f"expected two subjects or more to draw from, got {len(known)}")
+    all_of = np.bincount(of, minlength=len(known))
+    sum_of = np.bincount(of, numbers, minlength=len(known))
+    drawn = np.random.default_rng(seed).integers(len(known), size=(num_draws, len(known)))
+    means = sum_of[drawn].sum(1) / all_of[drawn].sum(1)
     tail = 100 * (1 - coverage) / 2
-    low, high = np.percentile(rates, [tail, 100 - tail])
+    low, high = np.percentile(means, [tail, 100 - tail])
     return Interval(float(low), float(high))
 
 

@@ -21,7 +21,14 @@ from vivant.preparation.store import Store
 from vivant.records import FaceBox, Label, Presentation
 from vivant.video.sampling import possible_windows
 
-__all__ = ["ClipStore", "PreparedClip", "RawClip", "decode", "random_clips"]
+__all__ = [
+    "ClipStore",
+    "PreparedClip",
+    "RawClip",
+    "decode",
+    "random_clips",
+    "spread_windows",
+]
 
 Window = tuple[int, ...]
 """A clip by the rows of its frames, in the order of time."""
@@ -44,6 +51,24 @@ class RawClip:
     """JPEG of each square."""
     depths: tuple[bytes | None, ...]
     """PNG of each square's depth; None where it is not known, and of attacks."""
+    times_s: tuple[float, ...]
+    """When each frame was taken."""
+
+    def crop(self, scale: float) -> CropBox:
+        """Where it is cut, in pixels of the frame.
+
+        Args:
+            scale: Side of the crop as a multiple of the face's longer side; less where the face
+                moves out of what is stored.
+
+        Raises:
+            DataError: the face moves out of it altogether.
+        """
+        found = place_crop(self.face, self.squares, self.frame_size, scale)
+        if found is None:
+            path = self.presentation.path
+            raise DataError(f"{path}: the face moves out of what is stored")
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +163,7 @@ class ClipStore:
                     tuple(self._index.square(place) for place in window),
                     tuple(crops[at[place]] for place in window),
                     tuple(depths[at[place]] for place in window),
+                    tuple(float(self._index.time_s[place]) for place in window),
                 )
             )
         return clips
@@ -191,16 +217,13 @@ def decode(clip: RawClip, scale: float, side_px: int) -> PreparedClip:
 
     Args:
         clip: From `ClipStore.read`.
-        scale: Side of the crop as a multiple of the face's longer side; less where the face moves
-            out of what is stored.
+        scale: As for `RawClip.crop`.
         side_px: Of the crop.
 
     Raises:
         DataError: a picture is damaged.
     """
-    crop = place_crop(clip.face, clip.squares, clip.frame_size, scale)
-    if crop is None:
-        raise DataError(f"{clip.presentation.path}: the face moves out of what is stored")
+    crop = clip.crop(scale)
     num_frames = len(clip.crops)
     crops = np.empty((num_frames, side_px, side_px, 3), np.uint8)
     depth = np.zeros((num_frames, side_px, side_px), np.uint8)
@@ -216,6 +239,20 @@ def decode(clip: RawClip, scale: float, side_px: int) -> PreparedClip:
     is_attack = clip.presentation.label is Label.ATTACK
     has_depth = [is_attack or map_ is not None for map_ in clip.depths]
     return PreparedClip(clip.presentation, crops, depth, np.array(has_depth))
+
+
+def spread_windows(windows: Sequence[Window], num_windows: int) -> list[Window]:
+    """W windows, evenly spread, as a session chooses them; the middle one for W = 1.
+
+    >>> spread_windows([(0,), (1,), (2,), (3,), (4,)], 2)
+    [(0,), (4,)]
+    >>> spread_windows([(0,), (1,), (2,), (3,), (4,)], 1)
+    [(2,)]
+    """
+    if num_windows == 1:
+        return [windows[(len(windows) - 1) // 2]]
+    places = np.floor(np.linspace(0, len(windows) - 1, num_windows) + 0.5)
+    return [windows[place] for place in sorted({int(place) for place in places})]
 
 
 def random_clips(

@@ -206,6 +206,9 @@ def _to_result(clip: Clip, scores: Scores, at: int, aam_frames: str) -> WindowRe
         anchor_boxes=anchor_boxes,
         patch_boxes=patch_boxes,
         depth=None if scores.depth is None else scores.depth[at],
+        advisor_embedding=scores.advisor_embedding[at],
+        aam_embedding=None if scores.aam_embedding is None else scores.aam_embedding[at].mean(0),
+        fused_feature=None if scores.fused_feature is None else scores.fused_feature[at].mean(0),
     )
 
 

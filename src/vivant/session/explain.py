@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vivant.session.verdict import Decision, Verdict, WindowResult
 
-__all__ = ["draw_verdict"]
+__all__ = ["draw_patches", "draw_verdict", "draw_window"]
 
 _TILE, _GAP, _LABEL = 224, 12, 26
 _INK, _FAINT, _PAPER = (30, 32, 36), (110, 114, 122), (250, 250, 248)
@@ -58,13 +58,45 @@ def draw_verdict(verdict: Verdict, title: str) -> UInt8[np.ndarray, "height widt
     for number, line in enumerate(body):
         colour = _ALARM if "UNTRAINED" in line or "simulated" in line else _INK
         pen.text((_GAP, 110 + 21 * number), line, colour, _font(15))
-    y = head_height
+    _paste(sheet, rows, head_height)
+    return np.asarray(sheet)
+
+
+def draw_window(window: WindowResult) -> UInt8[np.ndarray, "height width 3"]:
+    """A picture of one clip, RGB: crops with their boxes, Grad-CAM, depth maps."""
+    rows = _rows(window)
+    width = len(window.crops) * (_TILE + _GAP) + _GAP
+    sheet = Image.new("RGB", (width, len(rows) * (_TILE + _LABEL + _GAP) + _GAP), _PAPER)
+    _paste(sheet, rows, _GAP)
+    return np.asarray(sheet)
+
+
+def draw_patches(window: WindowResult, *, is_blank: bool) -> UInt8[np.ndarray, "tile tile 3"]:
+    """The newest crop that the second module saw, with its boxes; RGB, 224 pixels a side.
+
+    Args:
+        window: Of a network with that module.
+        is_blank: Draw the boxes alone, on grey, and no face.
+    """
+    assert window.anchor_boxes is not None
+    assert window.patch_boxes is not None
+    crop = _scaled(window.crops[window.aam_frames[-1]])
+    if is_blank:
+        crop = np.full_like(crop, 128)
+    boxes = (window.anchor_boxes[-1], window.patch_boxes[-1])
+    return _boxed(crop, *(_to_tile(each, window) for each in boxes))
+
+
+def _paste(
+    sheet: Image.Image, rows: Sequence[tuple[str, list[UInt8[np.ndarray, "tile tile 3"]]]], y: int
+) -> None:
+    """Rows of tiles with their labels, from y on."""
+    pen = ImageDraw.Draw(sheet)
     for label, tiles in rows:
         pen.text((_GAP, y), label, _FAINT, _font(15))
         for column, tile in enumerate(tiles):
             sheet.paste(Image.fromarray(tile), (_GAP + column * (_TILE + _GAP), y + _LABEL))
         y += _TILE + _LABEL + _GAP
-    return np.asarray(sheet)
 
 
 def _headline(verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from vivant.geometry.crop import CropBox
+from vivant.geometry.grid import CROP_SIDE_PX
 from vivant.networks.card import OperatingPoint, TrainingRecord
 from vivant.records import FaceBox, Finding
 
@@ -53,6 +54,7 @@ class WindowResult:
     crop: CropBox
     """What was cut out of every frame."""
     bona_fide_score: float
+    """0..1, higher is bona fide; raw, whatever a profile makes of the presentation's."""
     advisor_score: float
     aam_score: float | None
     """None where the model has no Attended-Auxiliary Module (Model B); so are the fields below."""
@@ -70,6 +72,29 @@ class WindowResult:
     """Where the learned offsets moved them: what the patches were cut from."""
     depth: Float[np.ndarray, "a k 14 14"] | None
     """Estimated depth of each patch, about 0..1: 0 far or attack, 1 nearest."""
+    advisor_embedding: Float[np.ndarray, " hidden"]
+    """What the Advisor's classifier sees."""
+    aam_embedding: Float[np.ndarray, " width"] | None
+    """e, the mean over the frames: what the Attended-Auxiliary Module's classifier sees."""
+    fused_feature: Float[np.ndarray, " z"] | None
+    """z, the mean over the frames: the feature of the paper's Figure 4."""
+
+    @property
+    def embedding(self) -> Float[np.ndarray, " d"]:
+        """What tells clips that are unlike the known ones: z, or the Advisor's without it."""
+        return self.advisor_embedding if self.fused_feature is None else self.fused_feature
+
+    @property
+    def displacement_px(self) -> float | None:
+        """How far the offsets moved the patches from their cells, the mean over all.
+
+        In pixels of a crop of 224; None where the model has no Attended-Auxiliary Module.
+        """
+        if self.anchor_boxes is None or self.patch_boxes is None:
+            return None
+        moved = self.patch_boxes - self.anchor_boxes
+        x, y = moved[..., 0::2].mean(-1), moved[..., 1::2].mean(-1)
+        return float(np.hypot(x, y).mean() * CROP_SIDE_PX / self.crop.side_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +119,10 @@ class Verdict:
     cautions: tuple[Finding, ...]
     """What to know all the same."""
     bona_fide_score: float | None
-    """Mean over the windows, 0..1, higher is bona fide; None where nothing could be scored. With
-    reasons beside it, it decides nothing."""
+    """Mean over the windows, 0..1, higher is bona fide, and calibrated where there is a profile;
+    None where nothing could be scored. With reasons beside it, it decides nothing."""
     score_spread: float | None
-    """Largest less smallest score of the windows."""
+    """Largest less smallest score of the windows, which stay raw."""
     operating_point: OperatingPoint | None
     """The threshold and where it comes from; accept iff score >= threshold."""
     windows: tuple[WindowResult, ...]
@@ -113,6 +138,9 @@ class Verdict:
     poster_face: FaceBox | None
     """The face on it, in pixels of the poster."""
     timings: Timings
+    profile: str | None = None
+    """SHA-256 of the profile that calibrated the score and gave operating point and limits; None:
+    there was none."""
 
     def __bool__(self) -> NoReturn:
         """Raise: `if verdict:` would let attacks and doubts in.

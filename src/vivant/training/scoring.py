@@ -18,7 +18,7 @@ from vivant.metrics.rates import Rates, rates
 from vivant.metrics.thresholds import eer_threshold
 from vivant.networks.network import Network, NetworkOutput
 from vivant.networks.preprocessing import Normalise
-from vivant.preparation.clips import ClipStore, Window
+from vivant.preparation.clips import ClipStore, spread_windows
 from vivant.records import Label, Presentation
 from vivant.training.cache import AdviceCache
 from vivant.training.draws import Draw, unchanged
@@ -30,7 +30,6 @@ __all__ = [
     "judge",
     "mean_by_presentation",
     "score_side",
-    "spread_windows",
 ]
 
 
@@ -66,20 +65,6 @@ class Judgement:
     rates: Rates
     """There."""
     d_eer: float
-
-
-def spread_windows(windows: Sequence[Window], num_windows: int) -> list[Window]:
-    """W windows, evenly spread, as a session chooses them; the middle one for W = 1.
-
-    >>> spread_windows([(0,), (1,), (2,), (3,), (4,)], 2)
-    [(0,), (4,)]
-    >>> spread_windows([(0,), (1,), (2,), (3,), (4,)], 1)
-    [(2,)]
-    """
-    if num_windows == 1:
-        return [windows[(len(windows) - 1) // 2]]
-    places = np.floor(np.linspace(0, len(windows) - 1, num_windows) + 0.5)
-    return [windows[place] for place in sorted({int(place) for place in places})]
 
 
 @torch.inference_mode()

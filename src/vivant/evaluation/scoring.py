@@ -1,0 +1,270 @@
+"""Scores the dev and test side of a protocol as a session does, and goes on where it was stopped.
+
+Two sources give the same: a data set's own files, each checked by a `Session`; and a store of
+`vivant data prepare`, whose clips are cut as a session cuts them, and which is many times as fast.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from vivant.datasets.cross import FRAMES
+from vivant.datasets.made_up import is_made_up
+from vivant.datasets.naming import divide, parse_protocol
+from vivant.errors import DataError, MediaError, OutputError, VivantError
+from vivant.evaluation.scored import (
+    ScoredClip,
+    ScoredPresentation,
+    load_scored,
+    save_scored,
+)
+from vivant.files import write_whole
+from vivant.plugins import find
+from vivant.preparation.clips import ClipStore, decode, spread_windows
+from vivant.preparation.info import fingerprint
+from vivant.preparation.manifest import FILE
+from vivant.preparation.schema import to_presentation
+from vivant.preparation.store import Store
+from vivant.records import NUM_WINDOWS, Presentation, Reason, Split
+from vivant.runtimes.runner import Runner
+from vivant.session.clip import Clip, to_results
+from vivant.session.report import FAILED
+from vivant.session.session import Session
+from vivant.session.verdict import WindowResult
+
+__all__ = ["FileSource", "Source", "StoreSource", "open_source", "score_sides"]
+
+_OF_MODEL = (Reason.UNTRAINED_MODEL, Reason.NO_OPERATING_POINT)
+"""Reasons that no presentation is to blame for: an evaluation is what they are waiting for."""
+_BATCH_CLIPS = 8
+_PART_ROWS = 64
+"""Presentations that are kept together: what a kill can cost."""
+_IDENTITY = "evaluation.json"
+_SIDES = (Split.DEV, Split.TEST)
+
+T = TypeVar("T")
+Seen = tuple[tuple[WindowResult, ...], tuple[str, ...]]
+"""Clips with the network's answers, and codes why there is no answer to the whole."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where presentations come from and what a model says of them."""
+
+    dataset: str
+    presentations: tuple[Presentation, ...]
+    is_synthetic: bool
+    identity: dict[str, Any]
+    """What the scores depend on, ready for JSON."""
+
+    def look(self, rows: Sequence[Presentation]) -> Iterator[Seen]:
+        """Score presentations, in their order.
+
+        Raises:
+            DataError: the data are damaged; one file that cannot be read is a reason and no error.
+        """
+        ...
+
+
+class StoreSource:
+    """The presentations of a store, those that were refused too.
+
+    Args:
+        runner: The network.
+        folder: Written by `vivant data prepare`.
+
+    Raises:
+        DataError: it is no store, or its frames are taken at another distance than the model's.
+    """
+
+    def __init__(self, runner: Runner, folder: Path) -> None:
+        store = Store(folder)
+        card = runner.card
+        interval_s = store.manifest.settings.interval_s
+        if abs(interval_s - card.preprocessing.frame_interval_s) > 1e-9:
+            raise DataError(
+                f"{card.model} takes a frame each {card.preprocessing.frame_interval_s:g} s, the "
+                f"store {folder} has one each {interval_s:g} s: prepare the data for it"
+            )
+        self._runner = runner
+        self._clips = ClipStore(folder, card.architecture.num_frames)
+        self._rows = {str(row["path"]): row for row in store.presentations()}
+        self.dataset = store.manifest.dataset
+        self.presentations = tuple(to_presentation(row) for row in self._rows.values())
+        self.is_synthetic = store.manifest.is_synthetic
+        self.identity = {"store": fingerprint(store), "weights": card.weights.sha256}
+
+    def look(self, rows: Sequence[Presentation]) -> Iterator[Seen]:
+        """See `Source.look`."""
+        windows = []
+        for row in rows:
+            found = self._clips.windows(row.path, row.max_frames)
+            windows.append(spread_windows(found, NUM_WINDOWS) if found else [])
+        every = [window for of_row in windows for window in of_row]
+        results = (result for some in _batched(every, _BATCH_CLIPS) for result in self._score(some))
+        for row, of_row in zip(rows, windows, strict=True):
+            yield tuple(next(results) for _ in of_row), self._reasons(row, is_seen=bool(of_row))
+
+    def _score(self, windows: Sequence[tuple[int, ...]]) -> tuple[WindowResult, ...]:
+        card = self._runner.card
+        scale, side = card.preprocessing.crop_scale, card.preprocessing.crop_side_px
+        clips = [
+            Clip(
+                decode(raw, scale, side).crops,
+                raw.times_s,
+                raw.face,
+                raw.crop(scale),
+                is_padded=len(set(raw.times_s)) < len(raw.times_s),
+            )
+            for raw in self._clips.read(windows)
+        ]
+        scores = self._runner.run(np.stack([clip.pixels for clip in clips]))
+        aam = card.architecture.aam
+        return to_results(clips, scores, aam.frames if aam else "all")
+
+    def _reasons(self, row: Presentation, *, is_seen: bool) -> tuple[str, ...]:
+        told = self._rows[row.path]
+        if told["refusal"]:
+            return (str(told["refusal"]),)
+        reasons = tuple(str(code) for code in told["faults"])
+        if not reasons and not is_seen:
+            reasons = (Reason.TOO_FEW_FRAMES if told["num_frames"] else Reason.NO_FACE,)
+        return reasons
+
+
+class FileSource:
+    """The files of a data set's folder, each checked as `vivant check` does.
+
+    Args:
+        session: With the model.
+        root: Of the data set.
+        dataset: By its name in `vivant data list`.
+
+    Raises:
+        DataError: the folder is not that data set's.
+    """
+
+    def __init__(self, session: Session, root: Path, dataset: str) -> None:
+        self._session = session
+        self._root = root
+        self.dataset = dataset
+        self.presentations = find("vivant.datasets", dataset, "data set")().read(root).presentations
+        self.is_synthetic = is_made_up(root, self.presentations)
+        self.identity = {"files": dataset, "weights": session.card.weights.sha256}
+
+    def look(self, rows: Sequence[Presentation]) -> Iterator[Seen]:
+        """See `Source.look`."""
+        if any(row.max_frames is not None or FRAMES in row.columns for row in rows):
+            raise DataError(
+                "some presentations are a part of a video or a series of pictures: prepare them "
+                "with `vivant data prepare`, and give the store as --data"
+            )
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            yield from pool.map(self._check, rows)
+
+    def close(self) -> None:
+        """End the session's processes."""
+        self._session.close()
+
+    def _check(self, row: Presentation) -> Seen:
+        try:
+            verdict = self._session.check(self._root / row.path)
+        except MediaError as error:
+            return (), (error.code,)
+        except (VivantError, OSError):
+            return (), (FAILED,)
+        reasons = [reason.code for reason in verdict.reasons if reason.code not in _OF_MODEL]
+        return verdict.windows, tuple(reasons)
+
+
+def open_source(
+    runner: Runner, data: Path, protocol: str, session: Callable[[], Session]
+) -> StoreSource | FileSource:
+    """The source that a folder is: a store, or a data set's own.
+
+    Args:
+        runner: The network.
+        data: The folder.
+        protocol: Its data set is what the folder is read as.
+        session: Makes one with the same model, for files.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if (data / FILE).is_file():
+        return StoreSource(runner, data)
+    if not data.is_dir():
+        raise DataError(f"expected a data set's folder or a store at {data}, found none")
+    return FileSource(session(), data, parse_protocol(protocol)[0])
+
+
+def score_sides(
+    source: Source,
+    protocol: str,
+    folder: Path,
+    tell: Callable[[int, int], None],
+    sides: Sequence[Split] = _SIDES,
+) -> tuple[ScoredPresentation, ...]:
+    """Score the sides of a protocol, or go on with it.
+
+    Args:
+        source: Of presentations and scores.
+        protocol: Such as `oulu-npu:1`.
+        folder: Where scores are kept, some presentations in each file.
+        tell: Is told how many of how many are done.
+        sides: Which.
+
+    Raises:
+        DataError: there is no such protocol, or a side is empty.
+        OutputError: the folder has other scores, or cannot be written.
+    """
+    divided = divide(source.dataset, source.presentations, protocol)
+    todo = [(side, row) for side in sides for row in divided[side]]
+    lacking = [side.value for side in sides if not divided[side]]
+    if lacking:
+        raise DataError(f"protocol {protocol} has nothing on the side {', '.join(lacking)}")
+    paths = [f"{side} {row.path}" for side, row in todo]
+    _claim(folder, {**source.identity, "protocol": protocol, "presentations": paths})
+    found: list[ScoredPresentation] = []
+    for number, part in enumerate(_batched(todo, _PART_ROWS)):
+        path = folder / f"part-{number:05}.parquet"
+        if path.is_file():
+            found += load_scored(path)
+        else:
+            seen = source.look([row for _, row in part])
+            scored = [
+                ScoredPresentation(row, side, tuple(map(ScoredClip.of_window, windows)), reasons)
+                for (side, row), (windows, reasons) in zip(part, seen, strict=True)
+            ]
+            save_scored(path, scored)
+            found += scored
+        tell(len(found), len(todo))
+    return tuple(found)
+
+
+def _batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for at in range(0, len(items), size):
+        yield items[at : at + size]
+
+
+def _claim(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Make sure that what is in a folder is of the same model, data and protocol.
+
+    Raises:
+        OutputError: it is not, or the folder cannot be written.
+    """
+    text = json.dumps(identity, indent=1, sort_keys=True) + "\n"
+    path = folder / _IDENTITY
+    if path.is_file():
+        if path.read_text("utf-8") != text:
+            raise OutputError(
+                f"{folder} has the scores of another model, protocol or state of the data: name "
+                "another folder, or delete this one"
+            )
+        return
+    write_whole(path, text)
