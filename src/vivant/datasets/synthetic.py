@@ -133,7 +133,7 @@ def generate(
     Args:
         root: A folder that is empty, or not there, or has a part of the same benchmark.
         layout: `oulu-npu` or `siw`.
-        size: `tiny`, `small` or `full`.
+        size: `smoke`, `tiny`, `small` or `full`.
         seed: Of all that is drawn.
         num_workers: Processes.
 

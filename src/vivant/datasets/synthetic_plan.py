@@ -1,4 +1,4 @@
-"""Which videos the synthetic benchmark has: names of OULU-NPU or SiW, in three sizes."""
+"""Which videos the synthetic benchmark has: names of OULU-NPU or SiW, in four sizes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ class Size:
 
 
 SIZES = {
+    "smoke": Size(num_frames=20, is_whole=False, num_train=3, num_others=3),
     "tiny": Size(num_frames=20, is_whole=False, num_train=16, num_others=8),
     "small": Size(num_frames=20, is_whole=False, num_train=None, num_others=None),
     "full": Size(num_frames=30, is_whole=True, num_train=None, num_others=None),

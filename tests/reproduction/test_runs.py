@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reproductions import recipe
+from vivant.errors import ConfigError, TrainingError
+from vivant.reproduction.data import Data
+from vivant.reproduction.runs import Run, train
+from vivant.training.folder import RunFolder
+from vivant.training.progress import Progress
+
+pytestmark = pytest.mark.usefixtures("thin")
+B, C, D = (Run(f"model_{letter}", "oulu_npu", "1") for letter in "bcd")
+
+
+def quiet() -> Progress:
+    return Progress(None)
+
+
+def done(run: Run, data: Data, out: Path, others: tuple[Run, ...] = ()) -> Path:
+    return train(run, recipe(), data.store, data.fingerprint, out, others, quiet)
+
+
+def weights(card: Path) -> dict[str, torch.Tensor]:
+    return load_file(card.with_name(card.name.removesuffix(".json")))
+
+
+def test_stage_1_of_another_run_gives_the_same_bits_as_its_own(oulu: Data, out: Path) -> None:
+    alone = weights(done(D, oulu, out / "alone"))
+    done(B, oulu, out / "shared", (B, C, D))
+    shared = weights(done(D, oulu, out / "shared", (B, C, D)))
+    mark = json.loads((out / "shared" / D.name / "stage1_from.json").read_text())
+    assert mark == {"run": B.name}
+    assert alone.keys() == shared.keys()
+    assert all(torch.equal(alone[name], shared[name]) for name in alone)
+
+
+def test_another_seed_protocol_or_backbone_is_not_shared(oulu: Data, out: Path) -> None:
+    others = (B, Run("model_b", "oulu_npu", "1", 1), Run("model_a", "oulu_npu", "1"))
+    done(B, oulu, out, others)
+    for run in (Run("model_d", "oulu_npu", "1", 1), Run("model_a", "oulu_npu", "1")):
+        done(run, oulu, out, others)
+        assert not (out / run.name / "stage1_from.json").exists()
+
+
+def test_what_is_done_is_not_done_again(oulu: Data, out: Path) -> None:
+    card = done(B, oulu, out)
+    before = card.stat().st_mtime_ns
+
+    def never() -> Progress:
+        pytest.fail("it trained again")
+
+    assert train(B, recipe(), oulu.store, oulu.fingerprint, out, (), never) == card
+    assert card.stat().st_mtime_ns == before
+
+
+def test_a_kill_between_mark_and_copy_is_made_good(oulu: Data, out: Path) -> None:
+    done(B, oulu, out, (B, C))
+    expected = weights(done(C, oulu, out / "whole", (C,)))
+    RunFolder(out / C.name)  # Begun below by `train`; the mark alone is there.
+    (out / C.name).mkdir()
+    for name in ("experiment.json", "environment.json"):
+        (out / C.name / name).write_bytes((out / "whole" / C.name / name).read_bytes())
+    (out / C.name / "stage1_from.json").write_text('{"run": "x"}')
+    found = weights(done(C, oulu, out, (B, C)))
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_other_data_in_the_same_folder_is_refused(oulu: Data, out: Path) -> None:
+    done(B, oulu, out)
+    with pytest.raises(TrainingError, match="begun with other data"):
+        train(B, recipe(), oulu.store, "f" * 64, out, (), quiet)
+
+
+def test_settings_of_an_ablation_are_part_of_the_run(oulu: Data, out: Path) -> None:
+    run = Run("model_d", "oulu_npu", "1", settings=("network.aam.num_patches=2",))
+    aam = run.experiment(recipe()).network.aam
+    assert aam is not None
+    assert aam.num_patches == 2
+    assert run.name.endswith("-network.aam.num_patches=2")
+    with pytest.raises(ConfigError, match="no field"):
+        Run("model_d", "oulu_npu", "1", settings=("network.aam.none=2",)).experiment(recipe())
