@@ -43,6 +43,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/preparation.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/metrics.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .

@@ -40,7 +40,7 @@ SAME_LAYER_ALLOWED = {
 HOMES = {
     "torch": {
         "networks", "training", "export", "recipes", "reproduction", "distributed",
-        "runtimes/torch.py", "evaluation/figures.py", "cli",
+        "runtimes/torch.py", "cli",
     },
     "safetensors": {"networks", "training"},
     "huggingface_hub": {"networks/pretrained.py"},
@@ -50,8 +50,11 @@ HOMES = {
     "onnxscript": {"export"},
     "openvino": {"runtimes/openvino.py", "export/openvino.py"},
     "lance": {"preparation"},
-    "pyarrow": {"preparation", "datasets/manifest.py"},
-    "sklearn": {"evaluation/cues.py"},
+    "pyarrow": {"preparation", "datasets/manifest.py", "evaluation/scored.py"},
+    "matplotlib": {"evaluation/figures.py", "reproduction/figures.py"},
+    "sklearn": {"evaluation/embedding.py",
+        "evaluation/cues.py", "evaluation/calibrating.py", "evaluation/doubting.py",
+    },
     "ray": {"distributed"},
     "fastapi": {"serving"},
 }  # fmt: skip

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vivant import __version__
-from vivant.cli import check, doctor, export, metrics, model, train
+from vivant.cli import check, doctor, evaluate, export, metrics, model, reproduce, train
 from vivant.cli.data.app import app as data_app
 from vivant.errors import MissingExtraError, VivantError
 
@@ -17,6 +17,7 @@ __all__ = ["app", "main"]
 # Which extra brings a module that the base install lacks.
 _EXTRAS = {
     "lance": "data",
+    "matplotlib": "report",
     "pyarrow": "data",
     "scipy": "report",
     "sklearn": "report",
@@ -44,7 +45,9 @@ app.add_typer(data_app, name="data")
 app.add_typer(model.app, name="model")
 app.command("export")(export.export)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("metrics")(metrics.metrics)
+app.command("reproduce")(reproduce.reproduce)
 
 
 def _print_version(value: bool) -> bool:

@@ -1,6 +1,9 @@
 """`vivant metrics`: error rates of anybody's scores, with intervals and conventions."""
 
 import json
+import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +16,7 @@ from vivant.cli.data.listing import Json
 if TYPE_CHECKING:
     from vivant.evaluation.scores import ScoreTable
 
-__all__ = ["metrics"]
+__all__ = ["metrics", "print_rates"]
 
 
 def metrics(
@@ -46,16 +49,14 @@ def metrics(
         str | None,
         typer.Option(metavar="COLUMN", help="Lines are clips: judge the mean of each such video."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a page with curves, histograms and tables: report.html."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """APCER by PAI species, BPCER and what follows, of this package's scores or anybody's."""
-    from vivant.evaluation.judging import (
-        breakdown,
-        find_threshold,
-        half_total_error,
-        judge_table,
-        threshold_free,
-    )
+    from vivant.evaluation.judging import measure
     from vivant.evaluation.scores import read_scores
     from vivant.metrics.rules import parse_rule
 
@@ -66,32 +67,40 @@ def metrics(
         table = table.split("test")  # Lines of train or dev are not judged beside them.
     if video is not None:
         table, side = _means(table, video), _means(side, video)
-    found = find_threshold(rule, table, side)
-    content: dict[str, Any] = {
-        "convention": {
-            "unit": f"mean by {video}" if video else "line of the file",
-            "threshold_rule": rule.name,
-            "threshold": found if found < float("inf") else None,
-            "is_optimistic": rule.is_optimistic,
-            "accepted": "score >= threshold",
-            "apcer": "of each PAI species; the largest counts, none is pooled",
-        },
-        "rates": judge_table(table, found).content(),
-        "hter_pooled": half_total_error(table, found),
-        "threshold_free": threshold_free(table),
-        "by": {column: breakdown(table, column, found) for column in by or ()},
-    }
+    unit = f"mean by {video}" if video else "line of the file"
+    content = measure(table, side, rule, unit, by or ())
+    if report is not None:
+        _write_report(report, scores, content, table)
     if as_json:
         typer.echo(json.dumps(content, indent=2, allow_nan=False))
     else:
-        _print(content)
+        print_rates(content)
+
+
+def _write_report(folder: Path, scores: Path, content: dict[str, Any], table: "ScoreTable") -> None:
+    """The page of a file of scores."""
+    from vivant.evaluation.report import Section, find_mistakes, render_report
+    from vivant.files import write_whole
+
+    section = Section("score", content["convention"]["unit"], content, table)
+    threshold = content["convention"]["threshold"]
+    has_names = "path" in table.rows[0].columns
+    limit = float("inf") if threshold is None else threshold
+    page = render_report(
+        f"{scores.name}: presentation attack detection",
+        [("scores", str(scores)), ("command", shlex.join(["vivant", *sys.argv[1:]]))],
+        [section],
+        worst=find_mistakes(table, limit) if has_names else None,
+    )
+    write_whole(folder / "report.html", page)
 
 
 def _means(table: "ScoreTable", column: str) -> "ScoreTable":
     return table.mean_by(column) if table.rows else table
 
 
-def _print(content: dict[str, Any]) -> None:
+def print_rates(content: Mapping[str, Any]) -> None:
+    """Show what `judging.measure` gives, as a table for people."""
     console = Console()
     convention, rates = content["convention"], content["rates"]
     shown = "infinite (nothing is accepted)"
@@ -137,7 +146,7 @@ def _table(groups: dict[str, dict[str, Any]], column: str | None) -> Table:
     return table
 
 
-def _lines(content: dict[str, Any]) -> list[str]:
+def _lines(content: Mapping[str, Any]) -> list[str]:
     rates, free = content["rates"], content["threshold_free"]
     worst = rates["apcer_max"]
     at_apcer = ", ".join(

@@ -85,10 +85,10 @@ def reproduce(
         TrainingError: a loss is not a number, or a folder has another run.
         OutputError: no room.
     """
-    stores = open_stores(needed_sets(order), order.folder, order.size, tell)
     runs = runs_of(order.targets, order.ablation)
-    experiments = [run.experiment(order.recipe) for run in runs]  # All errors before any work.
-    assert len(experiments) == len(runs)
+    for run in runs:
+        run.experiment(order.recipe)  # What cannot be is told before hours of work.
+    stores = open_stores(needed_sets(order), order.folder, order.size, tell)
     cards: dict[Run, Path] = {}
     for number, run in enumerate(runs):
         tell(f"training {run.name}", number, len(runs))

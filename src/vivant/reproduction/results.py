@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from vivant.datasets.naming import divide
 from vivant.errors import DataError
@@ -27,6 +27,19 @@ ALL = "all"
 """The protocol whose test side has all presentations of the others' test sides."""
 
 Rows = tuple[ScoredPresentation, ...]
+
+
+@runtime_checkable
+class SideScores(Protocol):
+    """Scores of runs, wherever from."""
+
+    def dev(self, run: Run) -> Rows:
+        """The run's own dev side."""
+        ...
+
+    def test(self, fold: Fold) -> Rows:
+        """The test side of a fold."""
+        ...
 
 
 class RunScores:
@@ -98,7 +111,7 @@ class RunScores:
         return self._known[key]
 
 
-def compare(table: str, lines: Sequence[Line], scores: RunScores) -> list[dict[str, Any]]:
+def compare(table: str, lines: Sequence[Line], scores: SideScores) -> list[dict[str, Any]]:
     """A table: the paper's rows in its order, ours in them, then our baselines. Ready for JSON.
 
     Args:
@@ -158,7 +171,7 @@ def _row(row: PublishedRow, ours: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _measured(line: Line, scores: RunScores) -> dict[str, Any]:
+def _measured(line: Line, scores: SideScores) -> dict[str, Any]:
     """A line's rates by unit and part of the network; or why there are none."""
     content: dict[str, Any] = {
         "over": line.over,

@@ -32,7 +32,7 @@ class TorchRunner:
         preprocessing = self.card.preprocessing
         try:
             self._device = torch.device(device)
-            self._network = network.to(self._device)
+            self.network = network.to(self._device)
         except (RuntimeError, AssertionError) as error:  # torch asserts that it has CUDA.
             raise InputError(
                 f"torch {torch.__version__} cannot run on {device}: {error}"
@@ -44,6 +44,6 @@ class TorchRunner:
         check_clips(self.card, clips)
         with torch.inference_mode():
             crops = torch.from_numpy(np.array(clips, order="C")).to(self._device)
-            output = self._network(self._normalise(crops))
+            output = self.network(self._normalise(crops))
         fields = output._asdict().items()
         return to_scores({name: t.cpu().numpy() for name, t in fields if t is not None})

@@ -1,0 +1,70 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from reproductions import named_store
+from training_runs import thin_backbone
+from vivant.cli.app import app
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vivant", "reproduce", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_dry_run_lists_the_runs_and_does_nothing(tmp_path: Path) -> None:
+    ended = run("table1", "--recipe", "smoke", "--out", tmp_path / "out", "--dry-run")
+    assert ended.returncode == 0
+    lines = ended.stdout.split()
+    assert len(lines) == 12
+    assert lines[0] == "oulu_npu-1-model_a-seed0"
+    assert not (tmp_path / "out").exists()
+    vary = ("--vary", "network.aam.num_patches=2,8", "--vary", "network.fusion=mean")
+    words = ("ablation", *vary, "--recipe", "smoke", "--out", tmp_path / "out", "--dry-run")
+    lines = run(*words).stdout.split()
+    assert len(lines) == 3 * (1 + 2)
+    assert "oulu_npu-1-model_d-seed2-network.aam.num_patches=8-network.fusion=mean" in lines
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("table9", "--recipe", "smoke"), "did you mean"),
+        (("table1",), "--pretrained FILE"),
+        (("table1", "--recipe", "smoke"), "--oulu DIR"),
+        (("table2", "--recipe", "smoke"), "--siw DIR"),
+        (("table1", "--recipe", "smoke", "--data", "oulu"), "expected --data synthetic"),
+        (("table1", "--recipe", "smoke", "--data", "synthetic:huge"), "huge"),
+        (("table1", "--recipe", "model_b", "--pretrained", "none", "--oulu", "x"), "whole network"),
+        (("table1", "--recipe", "smoke", "--vary", "a=1"), "--vary is for the target ablation"),
+        (("ablation", "--recipe", "smoke", "--vary", "a"), "expected --vary PART.FIELD=V1,V2"),
+        (("table1", "--recipe", "smoke", "--set", "stage9.x=1"), "no field"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    tmp_path: Path, words: tuple[str, ...], expected: str
+) -> None:
+    ended = run(*words, "--out", tmp_path / "out")
+    assert ended.returncode == 1
+    assert expected in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_figure_comes_out_and_says_that_it_is_smoke(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thin_backbone(monkeypatch.setattr)
+    oulu = named_store(tmp_path / "oulu", "oulu-npu")
+    words = ["reproduce", "figure1", "--recipe", "smoke", "--oulu", str(oulu.store)]
+    ended = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")])
+    assert ended.exit_code == 0, ended.output
+    for told in ("SYNTHETIC", "SMOKE, plumbing only", "bona fide less attack", "reproduction.html"):
+        assert told in ended.output
+    ended = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out"), "--json"])
+    content = json.loads(ended.stdout)
+    assert content["facts"]["recipe"] == "smoke"
+    assert content["tables"] == {}
