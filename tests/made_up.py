@@ -10,7 +10,7 @@ from vivant.networks.card import (
     TrainingRecord,
     WeightsFile,
 )
-from vivant.networks.config import NetworkConfig
+from vivant.networks.config import AamConfig, NetworkConfig
 from vivant.records import Scores
 
 TRAINED = TrainingRecord(data="made-up:1", is_synthetic=False, pai_species=("print",))
@@ -38,7 +38,8 @@ def card(
 
 
 class MadeUpRunner:
-    """Answers with given scores, one a clip, and patches on cells 5, 6, 9 and 10, shifted."""
+    """Answers with given scores, one a clip, and patches on cells 5, 6, 9 and 10 of the card's
+    grid, moved by (8, 4) pixels of the crop."""
 
     def __init__(self, scores: float | list[float] = 0.9, card_: ModelCard | None = None) -> None:
         self.card = card_ or card()
@@ -49,7 +50,7 @@ class MadeUpRunner:
         self.clips.append(clips)
         b, n = clips.shape[:2]
         score = np.broadcast_to(np.asarray(self.scores, np.float32), (b,)).copy()
-        has_aam = self.card.architecture.aam is not None
+        aam = self.card.architecture.aam
         cam = np.zeros((b, n, 7, 7), np.float32)
         cam[..., 3, 3] = 1
         return Scores(
@@ -58,17 +59,17 @@ class MadeUpRunner:
             advisor_logits=np.zeros((b, 2), np.float32),
             advisor_embedding=np.zeros((b, 16), np.float32),
             cam=cam,
-            **(self._aam(score, b, n) if has_aam else {}),
+            **({} if aam is None else self._aam(aam, score, b, n)),
         )
 
     @staticmethod
-    def _aam(score: np.ndarray, b: int, n: int) -> dict[str, np.ndarray]:
-        cells = np.array([5, 6, 9, 10])
-        corners = np.stack([cells % 4, cells // 4], axis=-1) * 56.0 + [8, 4]
+    def _aam(aam: AamConfig, score: np.ndarray, b: int, n: int) -> dict[str, np.ndarray]:
+        cells, side = np.array([5, 6, 9, 10]), aam.grid_side
+        corners = np.stack([cells % side, cells // side], axis=-1) * 168.0 / (side - 1) + [8, 4]
         boxes = np.concatenate([corners, corners + 56], axis=-1).astype(np.float32)
         return {
             "aam_score": score,
             "anchors": np.broadcast_to(cells, (b, n, 4)).copy(),
             "boxes": np.broadcast_to(boxes, (b, n, 4, 4)).copy(),
-            "depth": np.full((b, n, 4, 14, 14), 0.5, np.float32),
+            "depth": np.full((b, n, 4, aam.depth_side, aam.depth_side), 0.5, np.float32),
         }

@@ -6,6 +6,7 @@ VivantError
 ├── UnknownNameError   a backbone, model or runtime that does not exist
 ├── WeightsError       a file of weights that does not fit the network
 ├── CardError          a model card that is damaged, or does not fit its weights
+├── ProfileError       a deployment profile that is damaged, or is another model's
 ├── OutputError        a file that cannot be written
 ├── ParityError        an exported graph that does not answer like its network
 ├── TrainingError      a training that cannot start, go on, or be trusted any further
@@ -29,6 +30,7 @@ __all__ = [
     "MissingExtraError",
     "OutputError",
     "ParityError",
+    "ProfileError",
     "Refusal",
     "TrainingError",
     "UnknownNameError",
@@ -69,6 +71,10 @@ class WeightsError(VivantError, ValueError):
 
 class CardError(VivantError, ValueError):
     """A model card is damaged, or contradicts the weights beside it."""
+
+
+class ProfileError(VivantError, ValueError):
+    """A deployment profile is damaged, or was fitted to another model's scores."""
 
 
 class OutputError(VivantError, OSError):

@@ -25,7 +25,8 @@ __all__ = [
 NUM_WINDOWS = 4
 """W of decision D24: the clips of a presentation that are scored, and whose mean is its score."""
 
-# Axes: b clips; n frames of a clip; a frames that the AAM sees (n, or 1); k patches of a frame.
+# Axes: b clips; n frames of a clip; a frames that the AAM sees (n, or 1); k patches of a frame;
+# d pixels a side of a patch's depth map (14, or what the configuration says).
 
 
 class Label(IntEnum):
@@ -187,10 +188,10 @@ class Scores:
     fused_feature: Float[np.ndarray, "b a z"] | None = None
     """z of each frame, pooled over space and patches: the feature of Figure 4."""
     anchors: Int[np.ndarray, "b a k"] | None = None
-    """Cells 0..15 that the Advisor names, one for each patch."""
+    """Cells that the Advisor names, one for each patch: 0..15, or 0..48 of the 7x7 grid."""
     centres: Float[np.ndarray, "b a k 2"] | None = None
     """Centres of the patches: anchor + offset."""
     boxes: Float[np.ndarray, "b a k 4"] | None = None
     """Boxes of the patches."""
-    depth: Float[np.ndarray, "b a k 14 14"] | None = None
+    depth: Float[np.ndarray, "b a k d d"] | None = None
     """Estimated depth of each patch, about 0..1 (not clamped): 0 far or attack, 1 nearest."""

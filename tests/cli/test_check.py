@@ -9,9 +9,12 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from made_up import MadeUpRunner, card
+from made_up_scores import made_up_profile
 from media import pattern, video
 from people import person_video
 from vivant.cli.app import app
+from vivant.errors import ProfileError
+from vivant.session.profile import write_profile
 from vivant.session.report import CheckRecord
 from vivant.video.frames import Media
 
@@ -117,6 +120,30 @@ def test_table_marks_an_untrained_model(clips: dict[str, Path]) -> None:
     words = " ".join(check(clips["person"], model="untrained.json").stdout.split())
     assert "UNTRAINED: its scores mean nothing, and it never decides" in words
     assert "bona fide " not in words
+
+
+def test_profile_calibrates_and_is_named(clips: dict[str, Path], tmp_path: Path) -> None:
+    path = tmp_path / "a.profile.json"
+    write_profile(made_up_profile(), path)
+    answer = check("--json", "--profile", path, clips["person"], clips["text"])
+    decided, refused = (json.loads(line) for line in answer.stdout.splitlines())
+    # 0.9 has odds of 9, a quarter of which are left.
+    assert decided["bona_fide_score"] == pytest.approx(9 / 13, abs=1e-6)
+    assert (decided["profile"], refused["profile"]) == (made_up_profile().sha256, None)
+    assert decided["operating_point"]["rule"] == "dev-bpcer=1%"
+    words = " ".join(check("--profile", path, clips["person"]).stdout.split())
+    assert f"profile {made_up_profile().sha256[:12]}: dev-bpcer=1% on made-up:1 dev" in words
+
+
+def test_profile_of_another_model_is_an_error_and_no_verdict(
+    clips: dict[str, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.profile.json"
+    write_profile(made_up_profile(weights_sha256="d" * 64), path)
+    answer = check("--profile", path, clips["person"])
+    assert isinstance(answer.exception, ProfileError)
+    assert "d" * 64 in str(answer.exception)
+    assert answer.stdout == ""
 
 
 def test_explain_writes_a_picture_for_each_verdict(clips: dict[str, Path], tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from made_up import TRAINED
+from made_up import card as made_up_card
+from made_up_scores import made_up_profile
 from vivant.cli.app import app
-from vivant.errors import OutputError, UnknownNameError, WeightsError
-from vivant.networks.card import read_card
+from vivant.errors import OutputError, ProfileError, UnknownNameError, WeightsError
+from vivant.networks.card import read_card, write_card
 from vivant.networks.checkpoint import load_checkpoint
 from vivant.networks.models import model_d
+from vivant.session.profile import write_profile
 
 
 def run(*arguments: str) -> Result:
@@ -97,3 +101,36 @@ def test_weights_that_are_there_are_not_replaced_unasked(tmp_path: Path) -> None
 def test_unknown_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'lite'"):
         run("model", "init", "light", "--out", str(tmp_path))
+
+
+def test_card_is_told_with_the_operating_point_of_its_profile(tmp_path: Path) -> None:
+    write_card(made_up_card(), tmp_path)
+    output = run("model", "card", str(tmp_path)).stdout
+    for told in ("made_up, made_up.onnx", "0" * 64, "trained on: made-up:1 (print)",
+                 "bona fide from 0.5000 on (dev-eer on made-up:1 dev)", "profile: none"):  # fmt: skip
+        assert told in output, told
+    write_profile(made_up_profile(), tmp_path / "made_up.onnx.profile.json")
+    output = run("model", "card", str(tmp_path / "made_up.onnx.json")).stdout
+    for told in ("profile: made_up.onnx.profile.json", "dev-bpcer=1% on made-up:1 dev",
+                 "dev, held out: BPCER", "note: dev has 100"):  # fmt: skip
+        assert told in output, told
+    content = json.loads(run("model", "card", str(tmp_path), "--json").stdout)
+    assert content["card"] == made_up_card().model_dump(mode="json")
+    assert content["profile"] == made_up_profile().model_dump(mode="json")
+
+
+def test_card_of_an_untrained_or_synthetic_model_says_so(tmp_path: Path) -> None:
+    write_card(made_up_card(training=None, point=None), tmp_path)
+    output = run("model", "card", str(tmp_path)).stdout
+    assert "UNTRAINED: no decision may rest on it" in output
+    assert "operating point: none" in output
+    write_card(made_up_card(TRAINED.model_copy(update={"is_synthetic": True})), tmp_path)
+    assert "trained on: SYNTHETIC: made-up:1" in run("model", "card", str(tmp_path)).stdout
+
+
+def test_profile_of_another_model_beside_a_card_is_refused(tmp_path: Path) -> None:
+    write_card(made_up_card(), tmp_path)
+    other = made_up_profile(weights_sha256="c" * 64)
+    write_profile(other, tmp_path / "made_up.onnx.profile.json")
+    with pytest.raises(ProfileError, match="c" * 64):
+        run("model", "card", str(tmp_path))

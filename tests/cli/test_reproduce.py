@@ -28,6 +28,10 @@ def test_dry_run_lists_the_runs_and_does_nothing(tmp_path: Path) -> None:
     lines = run(*words).stdout.split()
     assert len(lines) == 3 * (1 + 2)
     assert "oulu_npu-1-model_d-seed2-network.aam.num_patches=8-network.fusion=mean" in lines
+    vary = ("--vary", "network.aam.grid_side=7", "--vary", "network.aam.depth_side=7,28")
+    lines = run(*words[:1], *vary, *words[5:]).stdout.split()
+    assert len(lines) == 3 * (1 + 2)
+    assert "oulu_npu-1-model_d-seed0-network.aam.grid_side=7-network.aam.depth_side=28" in lines
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_what_is_written_says_the_same_in_every_file(tmp_path: Path) -> None:
     assert content["parts"]["fused"]["video"] == json.loads(json.dumps(sections[0].content))
     assert content["facts"]["command"] == "vivant evaluate"
     assert any("SYNTHETIC DATA" in line for line in content["notices"])
+    assert content["is_synthetic"] is True
     assert len(load_scored(tmp_path / "scores.parquet")) == len(rows())
     with (tmp_path / "scores.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))

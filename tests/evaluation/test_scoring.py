@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from builders import small_config
 from evaluations import GreyRunner, grey_rows, grey_store, row, shown
 from made_up import card
 from people import person_video
@@ -44,6 +45,14 @@ def test_a_store_is_scored_on_dev_and_test_and_what_was_refused_says_why(tmp_pat
     # Cells 5, 6, 9 and 10 are at multiples of 56, and the runner's boxes lie (8, 4) further.
     clip = found["dev/print-1.mp4"].clips[0]
     assert clip.displacement_px == pytest.approx(np.hypot(8, 4))
+
+
+def test_cells_are_those_of_the_card_s_grid(tmp_path: Path) -> None:
+    finer = card(architecture=small_config(grid_side=7))
+    rows = [shown(row(split, 1, None), 170) for split in (Split.DEV, Split.TEST)]
+    source = StoreSource(GreyRunner(finer), grey_store(tmp_path / "store", rows))
+    (found, _) = score_sides(source, PROTOCOL, tmp_path / "kept", ignore)
+    assert found.clips[0].displacement_px == pytest.approx(np.hypot(8, 4))
 
 
 def test_faults_of_a_clip_and_missing_faces_are_no_answers(tmp_path: Path) -> None:

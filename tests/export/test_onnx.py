@@ -48,6 +48,21 @@ def test_lite_answers_alike(lite_graph: tuple[Path, ParityReport]) -> None:
     assert report.anchor_agreement == 1
 
 
+def test_finer_grid_and_depth_answer_alike(tmp_path: Path) -> None:
+    aam = AamConfig(widths=(8, 16, 24), frames="last", grid_side=7, depth_side=28)
+    config = lite().model_copy(update={"aam": aam})
+    card = save_checkpoint(moved(seeded(config)), tmp_path, "finer")
+    path, report = export_onnx(card, tmp_path)
+    assert report.anchor_agreement == 1
+    assert max(report.logit_difference, report.patch_difference) < 1e-4
+    pictures = np.random.default_rng(9).integers(0, 256, (2, 5, 224, 224, 3), dtype=np.uint8)
+    of_torch, of_onnx = TorchRunner(card).run(pictures), OnnxRunner(path).run(pictures)
+    assert of_onnx.depth.shape == (2, 1, 4, 28, 28)
+    assert of_onnx.anchors.max() > 15, "a cell that the 4x4 grid does not have"
+    np.testing.assert_array_equal(of_onnx.anchors, of_torch.anchors)
+    np.testing.assert_allclose(of_onnx.depth, of_torch.depth, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.slow
 def test_se_resnet18_answers_alike(tmp_path: Path) -> None:
     card = save_checkpoint(moved(seeded(small_config())), tmp_path, "small")
@@ -68,6 +83,8 @@ def test_se_resnet18_answers_alike(tmp_path: Path) -> None:
         model_d(),
         small_config(offset_slots="per_cell", lateral_fusion="concat", depth_to_class=True),
         small_config(offset_slots="rank", frames="middle", depth_head=False),
+        small_config(grid_side=7, depth_side=28),
+        small_config(grid_side=7, depth_side=7, offset_slots="per_cell", num_patches=9),
         small_config().model_copy(update={"crop_side_px": 448, "fusion": "exp_mul"}),
         NetworkConfig(
             advisor=AdvisorConfig(backbone="legacy_se_resnet18", readout="mean"),
@@ -75,7 +92,7 @@ def test_se_resnet18_answers_alike(tmp_path: Path) -> None:
             fusion="am",
         ),
     ],
-    ids=["model_d", "per_cell", "rank", "hires", "advisor"],
+    ids=["model_d", "per_cell", "rank", "7x7_28", "7x7_7", "hires", "advisor"],
 )
 def test_every_option_answers_alike(config: NetworkConfig, tmp_path: Path) -> None:
     network = seeded(config) if config.aam is None else moved(seeded(config))
@@ -86,19 +103,20 @@ def test_every_option_answers_alike(config: NetworkConfig, tmp_path: Path) -> No
 class Selection(nn.Module):
     """The anchors alone, so that exact ties can be fed."""
 
-    def __init__(self) -> None:
+    def __init__(self, grid_side: int) -> None:
         super().__init__()
-        self.select = AnchorSelector(AamConfig())
+        self.select = AnchorSelector(AamConfig(grid_side=grid_side))
 
     def forward(self, cam: torch.Tensor) -> torch.Tensor:
         return self.select(cam).cells
 
 
-def test_ties_are_broken_alike(generator: torch.Generator) -> None:
+@pytest.mark.parametrize("grid_side", [4, 7])
+def test_ties_are_broken_alike(grid_side: int, generator: torch.Generator) -> None:
     """Ruling 8: constant maps of any size, all-zero maps, and maps without a positive value."""
     constants = [torch.full((7, 7), value) for value in (1, 0.1, 0.37, 1e-3, 0, -0.37)]
     maps = torch.stack([*constants, *torch.randn(50, 7, 7, generator=generator)])
-    selection = Selection()
+    selection = Selection(grid_side)
     dynamic = ({0: torch.export.Dim("maps")},)
     traced = torch.export.export(selection, (maps,), dynamic_shapes=dynamic)
     content = export_module.convert(traced, ["cam"], ["cells"])

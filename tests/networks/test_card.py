@@ -68,7 +68,11 @@ def test_card_comes_back_from_its_file(tmp_path: Path) -> None:
             POINT.model_dump(),
             "untrained model cannot have an operating point",
         ),
-        (("architecture", "aam", "num_patches"), 17, "num_patches: Input should be less than"),
+        (
+            ("architecture", "aam", "num_patches"),
+            17,
+            "expected num_patches of at most 16",
+        ),
         (("colour",), "RGB", "colour: Extra inputs are not permitted"),
     ],
 )

@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from vivant.networks.config import AamConfig
@@ -18,13 +20,72 @@ def test_sizes_are_the_specified_ones(widths: tuple[int, int, int], count: int) 
     assert sum(parameter.numel() for parameter in stage(widths=widths).parameters()) == count
 
 
-def test_outputs_have_the_specified_shapes(generator: torch.Generator) -> None:
-    output = stage()(torch.randn(2, 4, 3, 56, 56, generator=generator))
+@pytest.mark.parametrize("depth_side", [7, 14, 28])
+def test_outputs_have_the_specified_shapes(depth_side: int, generator: torch.Generator) -> None:
+    output = stage(depth_side=depth_side)(torch.randn(2, 4, 3, 56, 56, generator=generator))
     assert output.logits.shape == (2, 2)
     assert output.embedding.shape == (2, 64)
     assert output.fused_feature.shape == (2, 64)
     assert output.depth is not None
-    assert output.depth.shape == (2, 4, 14, 14)
+    assert output.depth.shape == (2, 4, depth_side, depth_side)
+
+
+def levels_of(network: Execution, patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The blocks' outputs, of sides 28, 14 and 7."""
+    low = network.block1(network.stem(patches))
+    middle = network.block2(low)
+    return low, middle, network.block3(middle)
+
+
+@pytest.mark.parametrize("lateral_fusion", ["add", "concat"])
+def test_by_default_the_bits_are_those_of_fourteen_written_out(
+    lateral_fusion: str, generator: torch.Generator
+) -> None:
+    """The path as it was before there was a choice (decisions D15, D27)."""
+    network = stage(lateral_fusion=lateral_fusion)
+    patches = torch.randn(2, 4, 3, 56, 56, generator=generator)
+    low, middle, high = levels_of(network, patches.flatten(0, 1))
+    levels = F.avg_pool2d(low, 2), middle, F.interpolate(high, size=(14, 14), mode="bilinear")
+    a, b, c = (lateral(level) for lateral, level in zip(network.laterals, levels, strict=True))
+    z = (torch.cat((a, b, c), dim=1) if lateral_fusion == "concat" else a + b + c).relu()
+    embedding = network.class_head(z).mean((2, 3)).unflatten(0, (2, 4)).mean(1)
+    output = network(patches)
+    assert torch.equal(output.embedding, embedding)
+    assert torch.equal(output.logits, network.classifier(embedding))
+    assert torch.equal(output.fused_feature, z.mean((2, 3)).unflatten(0, (2, 4)).mean(1))
+    assert output.depth is not None
+    assert torch.equal(output.depth, network.depth_head(z)[:, 0].unflatten(0, (2, 4)))
+
+
+def interpolated(level: Tensor, factor: int) -> Tensor:
+    """Bilinear with half-pixel centres, by numpy: one axis after the other."""
+    values = level.detach().double().numpy()
+    old = np.arange(values.shape[-1])
+    new = (np.arange(factor * len(old)) + 0.5) / factor - 0.5  # np.interp holds the ends.
+    for axis in (2, 3):
+        values = np.apply_along_axis(lambda line: np.interp(new, old, line), axis, values)
+    return torch.tensor(values).float()
+
+
+@pytest.mark.parametrize("depth_side", [7, 28])
+def test_levels_meet_at_another_side(depth_side: int, generator: torch.Generator) -> None:
+    network = stage(depth_side=depth_side)
+    patches = torch.randn(2, 3, 56, 56, generator=generator)
+    resized = []
+    for level in levels_of(network, patches):
+        now = level.shape[-1]
+        if now >= depth_side:
+            n = now // depth_side
+            resized.append(level.unfold(2, n, n).unfold(3, n, n).mean((4, 5)))
+        else:
+            resized.append(interpolated(level, depth_side // now))
+    by_hand = sum(lateral(r) for lateral, r in zip(network.laterals, resized, strict=True))
+    torch.testing.assert_close(network.fuse_levels(patches), by_hand.relu(), rtol=1e-4, atol=1e-5)
+
+
+def test_side_of_the_depth_map_is_no_weight_s_shape() -> None:
+    for depth_side in (7, 28):
+        stage(depth_side=depth_side).load_state_dict(stage().state_dict())
 
 
 def test_levels_are_added_at_14(generator: torch.Generator) -> None:

@@ -36,15 +36,17 @@ def test_perfect_estimate_costs_nothing(norm: str, generator: torch.Generator) -
     assert loss_of(norm, maps, maps).item() == 0
 
 
+@pytest.mark.parametrize("side", [7, 14, 28])
 @pytest.mark.parametrize("norm", ["mse", "l1", "literal", "contrastive"])
-def test_losses_are_those_of_plain_loops(norm: str, generator: torch.Generator) -> None:
-    estimates = torch.rand(2, 3, 14, 14, generator=generator)
-    targets = torch.rand(2, 3, 14, 14, generator=generator)
+def test_losses_are_those_of_plain_loops(norm: str, side: int, generator: torch.Generator) -> None:
+    estimates = torch.rand(2, 3, side, side, generator=generator)
+    targets = torch.rand(2, 3, side, side, generator=generator)
+    inner = slice(1, side - 1)
     total = 0.0
     for error in (estimates - targets).flatten(0, 1).double().numpy():
         squares = np.mean(error**2)
         neighbours = [
-            error[1 + row : 13 + row, 1 + column : 13 + column] - error[1:13, 1:13]
+            np.roll(error, (-row, -column), (0, 1))[inner, inner] - error[inner, inner]
             for row in (-1, 0, 1)
             for column in (-1, 0, 1)
             if (row, column) != (0, 0)
@@ -58,34 +60,59 @@ def test_losses_are_those_of_plain_loops(norm: str, generator: torch.Generator) 
     assert loss_of(norm, estimates, targets).item() == pytest.approx(total / 2, rel=1e-5)
 
 
+@pytest.mark.parametrize("side", [7, 14, 28])
 @pytest.mark.parametrize("norm", ["mse", "l1", "literal", "contrastive"])
 def test_invalid_pixels_cost_nothing_and_carry_no_gradient(
-    norm: str, generator: torch.Generator
+    norm: str, side: int, generator: torch.Generator
 ) -> None:
-    validity = torch.ones(2, 4, 14, 14)
+    zero = torch.zeros(2, 4, side, side)
+    validity = torch.ones_like(zero)
     validity[0] = 0
-    estimates = torch.rand(2, 4, 14, 14, generator=generator, requires_grad=True)
-    loss = loss_of(norm, estimates, torch.zeros(2, 4, 14, 14), validity=validity)
+    estimates = torch.rand(2, 4, side, side, generator=generator, requires_grad=True)
+    loss = loss_of(norm, estimates, zero, validity=validity)
     loss.backward()
     assert estimates.grad is not None
     assert not estimates.grad[0].any()
     assert estimates.grad[1].any()
     assert bool(estimates.grad.isfinite().all())
-    alone = loss_of(norm, estimates[1:].detach(), torch.zeros(1, 4, 14, 14))
+    alone = loss_of(norm, estimates[1:].detach(), zero[1:])
     assert loss.item() == pytest.approx(alone.item() / 2, rel=1e-5), "M is the number of images"
 
 
+@pytest.mark.parametrize("side", [7, 14, 28])
 @pytest.mark.usefixtures("double")
-def test_target_of_a_cell_is_the_area_pooled_map(generator: torch.Generator) -> None:
+def test_target_of_a_cell_is_the_area_pooled_map(side: int, generator: torch.Generator) -> None:
     depth = torch.rand(2, 224, 224, generator=generator, dtype=torch.float64)
     centres = torch.tensor(cell_centres()).expand(2, 16, 2)
-    targets, weights = depth_targets(depth, centres)
+    targets, weights = depth_targets(depth, centres, None, side)
+    assert targets.shape == weights.shape == (2, 16, side, side)
     assert bool((weights == 1).all())
-    pooled = F.avg_pool2d(depth[:, None], 4)[:, 0]  # the whole map at 56x56
+    pooled = F.avg_pool2d(depth[:, None], 56 // side)[:, 0]  # the whole map, 4 sides a side
     for cell in range(16):
         row, column = divmod(cell, 4)
-        expected = pooled[:, 14 * row : 14 * row + 14, 14 * column : 14 * column + 14]
+        expected = pooled[:, side * row :, side * column :][:, :side, :side]
         torch.testing.assert_close(targets[:, cell], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("side", [7, 28])
+@pytest.mark.usefixtures("double")
+def test_targets_of_another_side_are_those_of_plain_loops(
+    side: int, generator: torch.Generator
+) -> None:
+    """The patch at pixels (28, 84), each block's mean over what is known of it."""
+    depth = torch.rand(1, 224, 224, generator=generator)
+    validity = (torch.rand(1, 224, 224, generator=generator) > 0.5).double()
+    centres = torch.tensor([[[28 / 112 - 0.75, 84 / 112 - 0.75]]])
+    targets, weights = depth_targets(depth, centres, validity, side)
+    size = 56 // side
+    for row in range(side):
+        for column in range(side):
+            y, x = 84 + row * size, 28 + column * size
+            known = validity[0, y : y + size, x : x + size]
+            of_block = (depth[0, y : y + size, x : x + size] * known).sum()
+            expected = of_block / known.sum() if known.any() else torch.tensor(0.0)
+            torch.testing.assert_close(targets[0, 0, row, column], expected, rtol=0, atol=1e-8)
+            torch.testing.assert_close(weights[0, 0, row, column], known.mean(), rtol=0, atol=1e-8)
 
 
 def test_targets_are_averaged_over_what_is_known() -> None:
@@ -158,8 +185,11 @@ def step(config: LossConfig, network: Network, labels: list[int]) -> tuple[Netwo
     return output, losses.total
 
 
-def test_gradient_of_the_depth_loss_alone_reaches_the_offsets() -> None:
-    network = moved(seeded(small_config())).eval()
+@pytest.mark.parametrize(
+    "aam", [{}, {"grid_side": 7, "depth_side": 28, "frames": "last"}], ids=["paper", "finer"]
+)
+def test_gradient_of_the_depth_loss_alone_reaches_the_offsets(aam: dict[str, object]) -> None:
+    network = moved(seeded(small_config(**aam))).eval()
     config = LossConfig(depth_weight=1, advisor_weight=0, aam_weight=0)
     _, loss = step(config, network, [0])
     loss.backward()

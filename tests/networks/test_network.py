@@ -150,10 +150,12 @@ def test_network_is_deterministic(network: Network, clips: Tensor) -> None:
     ("config", "num_frames", "side"),
     [
         (small_config(num_patches=16), 5, 224),
+        (small_config(num_patches=49, grid_side=7, depth_side=28, frames="last"), 5, 224),
+        (small_config(grid_side=7, depth_side=7, offset_slots="per_cell"), 5, 224),
         (small_config().model_copy(update={"num_frames": 1}), 1, 224),
         (small_config().model_copy(update={"crop_side_px": 672}), 5, 672),
     ],
-    ids=["K=16", "N=1", "672"],
+    ids=["K=16", "K=49", "7x7", "N=1", "672"],
 )
 def test_limits_of_the_configuration_work(
     config: NetworkConfig, num_frames: int, side: int, generator: torch.Generator
@@ -161,7 +163,10 @@ def test_limits_of_the_configuration_work(
     clips = torch.randn(1, num_frames, 3, side, side, generator=generator)
     with torch.inference_mode():
         output = moved(seeded(config)).eval()(clips)
-    assert output.depth.shape == (1, num_frames, config.aam.num_patches, 14, 14)
+    seen = num_frames if config.aam.frames == "all" else 1
+    side = config.aam.depth_side
+    assert output.depth.shape == (1, seen, config.aam.num_patches, side, side)
+    assert output.anchors.max() < config.aam.grid_side**2
     assert 0 <= output.bona_fide_score.item() <= 1
 
 
@@ -221,7 +226,9 @@ class TestRefusals:
             network(clips.to("meta"))
 
     def test_too_many_patches(self) -> None:
-        with pytest.raises(ValueError, match="less than or equal to 16"):
+        with pytest.raises(
+            ValueError, match="expected num_patches of at most 16, the cells of the 4x4"
+        ):
             AamConfig(num_patches=17)
 
 

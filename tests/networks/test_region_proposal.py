@@ -19,9 +19,11 @@ from vivant.networks.region_proposal import (
 LIMIT = 0.75
 
 
-def proposal(slots: str = "raster", weight_scale: float = 0.0, seed: int = 0) -> RegionProposal:
+def proposal(
+    slots: str = "raster", weight_scale: float = 0.0, seed: int = 0, grid_side: int = 4
+) -> RegionProposal:
     torch.manual_seed(seed)
-    stage = RegionProposal(6, AamConfig(offset_slots=slots))
+    stage = RegionProposal(6, AamConfig(offset_slots=slots, grid_side=grid_side))
     with torch.no_grad():
         stage.pointwise.weight.add_(weight_scale * torch.randn_like(stage.pointwise.weight))
     return stage
@@ -34,23 +36,37 @@ def test_sizes_are_the_specified_ones() -> None:
     assert sum(parameter.numel() for parameter in stage.parameters()) == 100_352 + 16_384
 
 
-def test_patches_start_at_the_anchors(generator: torch.Generator) -> None:
-    anchors = AnchorSelector(AamConfig())(torch.rand(3, 7, 7, generator=generator))
-    centres = proposal()(torch.randn(3, 6, 7, 7, generator=generator), anchors)
+@pytest.mark.parametrize(("grid_side", "num_cells"), [(4, 16), (7, 49)])
+def test_each_cell_of_the_grid_has_a_pair_if_asked_for(grid_side: int, num_cells: int) -> None:
+    assert proposal("per_cell", grid_side=grid_side).pointwise.weight.shape[0] == 2 * num_cells
+    assert proposal("raster", grid_side=grid_side).pointwise.weight.shape[0] == 2 * 4
+
+
+@pytest.mark.parametrize("grid_side", [4, 7])
+def test_patches_start_at_the_anchors(grid_side: int, generator: torch.Generator) -> None:
+    selector = AnchorSelector(AamConfig(grid_side=grid_side))
+    anchors = selector(torch.rand(3, 7, 7, generator=generator))
+    stage = proposal(grid_side=grid_side)
+    centres = stage(torch.randn(3, 6, 7, 7, generator=generator), anchors)
     assert torch.equal(centres, anchors.centres)
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.floats(-1e4, 1e4), st.integers(0, 100), st.sampled_from(["raster", "rank", "per_cell"]))
+@given(
+    st.floats(-1e4, 1e4),
+    st.integers(0, 100),
+    st.sampled_from(["raster", "rank", "per_cell"]),
+    st.sampled_from([4, 7]),
+)
 def test_no_offset_moves_a_patch_out_or_further_than_a_cell(
-    scale: float, seed: int, slots: str
+    scale: float, seed: int, slots: str, grid_side: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    anchors = AnchorSelector(AamConfig(offset_slots=slots))(
-        torch.rand(2, 7, 7, generator=generator)
-    )
+    selector = AnchorSelector(AamConfig(offset_slots=slots, grid_side=grid_side))
+    anchors = selector(torch.rand(2, 7, 7, generator=generator))
     features = scale * torch.randn(2, 6, 7, 7, generator=generator)
-    centres = proposal(slots, weight_scale=1.0, seed=seed)(features, anchors)
+    stage = proposal(slots, weight_scale=1.0, seed=seed, grid_side=grid_side)
+    centres = stage(features, anchors)
     assert bool((centres.abs() <= LIMIT).all())
     assert bool(((centres - anchors.centres).abs() <= 0.5).all())
 
@@ -68,12 +84,15 @@ def test_offsets_follow_the_specified_formula(generator: torch.Generator) -> Non
     np.testing.assert_allclose(stage(features, anchors)[0].detach(), by_hand, atol=1e-6)
 
 
-def test_each_cell_has_its_own_pair_if_asked_for(generator: torch.Generator) -> None:
-    stage = proposal("per_cell", weight_scale=0.1)
+@pytest.mark.parametrize("grid_side", [4, 7])
+def test_each_cell_has_its_own_pair_if_asked_for(
+    grid_side: int, generator: torch.Generator
+) -> None:
+    stage = proposal("per_cell", weight_scale=0.1, grid_side=grid_side)
     features = torch.randn(1, 6, 7, 7, generator=generator)
     cams = torch.zeros(2, 7, 7)
     cams[0, 3, 3], cams[1, 3, 2] = 1.0, 1.0
-    selector = AnchorSelector(AamConfig(offset_slots="per_cell"))
+    selector = AnchorSelector(AamConfig(offset_slots="per_cell", grid_side=grid_side))
     first, second = (selector(cam[None]) for cam in cams)
     offsets = [stage(features, anchors) - anchors.centres for anchors in (first, second)]
     shared_cells = set(first.cells[0].tolist()) & set(second.cells[0].tolist())
@@ -133,6 +152,16 @@ def test_patch_of_a_cell_is_that_slice_of_the_image(side: int, generator: torch.
             slice(size * column, size * (column + 1)),
         )
         expected = crop[0, :, rows, columns]
+        torch.testing.assert_close(patches[0, cell], expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.usefixtures("double")
+def test_patch_of_a_cell_of_the_finer_grid_is_that_slice_too(generator: torch.Generator) -> None:
+    crop = image(generator)
+    patches = sample_patches(crop, torch.tensor(cell_centres(7))[None])
+    for cell in range(49):
+        y, x = 28 * (cell // 7), 28 * (cell % 7)
+        expected = crop[0, :, y : y + 56, x : x + 56]
         torch.testing.assert_close(patches[0, cell], expected, rtol=0, atol=1e-10)
 
 

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from builders import small_config
 from made_up import MadeUpRunner, card
 from people import swaying
 from vivant.geometry.boxes import median_box
 from vivant.geometry.crop import crop_box
 from vivant.geometry.grid import cell_centres
+from vivant.networks.config import AamConfig
 from vivant.records import FaceBox, Frame
 from vivant.session.clip import Clip, clip_cautions, to_results
 from vivant.session.session import Session
@@ -50,7 +54,7 @@ def test_a_caution_is_named_once() -> None:
 def test_anchor_boxes_are_the_cells_of_the_crop() -> None:
     runner = MadeUpRunner()
     one = clip(FaceBox(200.0, 150.0, 350.0, 300.0))
-    (result,) = to_results([one], runner.run(one.pixels[None]), "all")
+    (result,) = to_results([one], runner.run(one.pixels[None]), runner.card.architecture.aam)
     assert result.anchors is not None
     assert result.anchor_boxes is not None
     # Another way: centres of the grid, in -1..1 of the crop.
@@ -64,11 +68,41 @@ def test_anchor_boxes_are_the_cells_of_the_crop() -> None:
 
 
 @pytest.mark.parametrize(
+    ("grid_side", "corners"),
+    [(4, [(0, 0), (56, 56), (56, 112), (168, 168)]), (7, [(0, 0), (84, 28), (84, 84), (168, 168)])],
+)
+def test_anchor_boxes_are_where_the_card_s_grid_has_them(
+    grid_side: int, corners: list[tuple[int, int]]
+) -> None:
+    """Cells of the 7x7 grid: 0, 10 (row 1, column 3), 24 and 48; of the 4x4 grid as many."""
+    cells = {4: [0, 5, 9, 15], 7: [0, 10, 24, 48]}[grid_side]
+    one = clip(FaceBox(200.0, 150.0, 350.0, 300.0))
+    scores = replace(
+        MadeUpRunner().run(one.pixels[None]), anchors=np.tile(np.array(cells), (1, 5, 1))
+    )
+    (result,) = to_results([one], scores, AamConfig(grid_side=grid_side))
+    assert result.anchor_boxes is not None
+    scale = one.crop.side_px / 224
+    for box, (x, y) in zip(result.anchor_boxes[4], corners, strict=True):
+        expected = [one.crop.x + x * scale, one.crop.y + y * scale]
+        expected += [expected[0] + 56 * scale, expected[1] + 56 * scale]
+        assert box.tolist() == pytest.approx(expected)
+
+
+def test_patches_of_a_finer_grid_moved_as_far_as_they_did() -> None:
+    finer = card(architecture=small_config(grid_side=7, depth_side=28))
+    with Session(MadeUpRunner(card_=finer), isolated=False) as session:
+        verdict = session.check_frames(swaying(5), [0.1 * i for i in range(5)])
+    (window,) = verdict.windows
+    assert window.displacement_px == pytest.approx(np.hypot(8, 4))
+
+
+@pytest.mark.parametrize(
     ("frames", "expected"), [("all", (0, 1, 2, 3, 4)), ("last", (4,)), ("middle", (2,))]
 )
 def test_frames_of_the_patches_are_those_the_module_saw(frames: str, expected: tuple) -> None:
     one = clip(FaceBox(200.0, 150.0, 350.0, 300.0))
-    (result,) = to_results([one], MadeUpRunner().run(one.pixels[None]), frames)
+    (result,) = to_results([one], MadeUpRunner().run(one.pixels[None]), AamConfig(frames=frames))
     assert result.aam_frames == expected
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from made_up import POINT, TRAINED, card
 from vivant.errors import InputError
+from vivant.networks.card import OperatingPoint
 from vivant.records import Finding, Reason
 from vivant.session.decision import decide, doubts_about_model
 from vivant.session.verdict import Decision
@@ -60,3 +61,23 @@ def test_score_that_is_none_is_an_error_and_no_decision(score: float) -> None:
 
 def test_doubts_about_a_sound_model_are_none() -> None:
     assert doubts_about_model(card(TRAINED, POINT)) == ()
+
+
+STRICT = OperatingPoint(threshold=0.9, rule="dev-bpcer=1%", data="made-up:1 dev")
+
+
+@pytest.mark.parametrize("own", [POINT, None])
+def test_operating_point_of_a_profile_stands_instead_of_the_card_s(
+    own: OperatingPoint | None,
+) -> None:
+    assert decide(0.89, card(point=own), (), STRICT) == (Decision.ATTACK, ())
+    assert decide(0.9, card(point=own), (), STRICT) == (Decision.BONA_FIDE, ())
+    assert doubts_about_model(card(point=own), STRICT) == ()
+
+
+def test_no_profile_makes_an_untrained_model_decide_or_takes_a_reason_away() -> None:
+    decision, reasons = decide(1.0, card(training=None, point=None), (), STRICT)
+    assert decision is Decision.NO_DECISION
+    assert [reason.code for reason in reasons] == [Reason.UNTRAINED_MODEL]
+    for score in (0.0, 1.0, None):
+        assert decide(score, card(), (BLUR,), STRICT) == (Decision.NO_DECISION, (BLUR,))

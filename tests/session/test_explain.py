@@ -5,7 +5,7 @@ from builders import small_config
 from made_up import MadeUpRunner, card
 from media import pattern, video
 from people import person_video
-from vivant.session.explain import draw_verdict
+from vivant.session.explain import _depth_tile, draw_verdict
 from vivant.session.session import Session
 from vivant.session.verdict import Verdict
 
@@ -42,6 +42,23 @@ def test_shows_five_crops_with_boxes_their_cams_and_depths() -> None:
     np.testing.assert_array_equal(
         picture[top + 200 : top + 220, 12 + 2 : 12 + 50], crop[200:220, 2:50]
     )
+
+
+@pytest.mark.parametrize("depth_side", [7, 14, 28])
+@pytest.mark.parametrize("num_patches", [1, 4, 49])
+def test_depth_maps_of_any_side_are_shown_each_in_its_place(
+    depth_side: int, num_patches: int
+) -> None:
+    maps = np.zeros((num_patches, depth_side, depth_side), np.float32)
+    maps[-1, :, depth_side // 2 + 1 :] = 1  # The last one's right half is near.
+    tile = _depth_tile(maps)
+    columns = int(np.ceil(np.sqrt(num_patches)))
+    side = 224 // columns
+    row, column = divmod(num_patches - 1, columns)
+    last = tile[row * side : (row + 1) * side, column * side : (column + 1) * side]
+    assert tile.shape == (224, 224, 3)
+    assert (last[side - 6, side - 5 : side - 2] == 255).all()
+    assert (last[side - 6, 2:5] == 0).all()
 
 
 def test_window_with_the_lowest_score_is_shown() -> None:

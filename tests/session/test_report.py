@@ -9,7 +9,7 @@ from made_up import MadeUpRunner, card
 from media import pattern, video
 from people import person_video
 from vivant.errors import MediaError, Refusal, WeightsError
-from vivant.session.report import CheckRecord, json_schema, of_error, of_verdict
+from vivant.session.report import CheckRecord, PatchRecord, json_schema, of_error, of_verdict
 from vivant.session.session import Session
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "check.schema.json"
@@ -85,6 +85,21 @@ def test_patches_are_listed_with_cells_and_boxes(records: dict[str, CheckRecord]
         assert x1 - x0 == pytest.approx((window.crop_box[2] - window.crop_box[0]) / 4, abs=0.02)
         assert window.crop_box[0] <= x0 < x1 <= window.crop_box[2]
         assert window.crop_box[1] <= y0 < y1 <= window.crop_box[3]
+
+
+@pytest.mark.parametrize(("cell", "is_taken"), [(0, True), (48, True), (49, False), (-1, False)])
+def test_cells_are_those_of_either_grid(cell: int, is_taken: bool) -> None:
+    content = {"time_s": 0, "cell": cell, "anchor_box": (0, 0, 1, 1), "patch_box": (0, 0, 1, 1)}
+    schema = json.loads(PUBLISHED.read_text())
+    published = jsonschema.Draft202012Validator(
+        {"$defs": schema["$defs"], "$ref": "#/$defs/PatchRecord"}
+    )
+    assert published.is_valid(json.loads(json.dumps(content))) is is_taken
+    if is_taken:
+        assert PatchRecord.model_validate(content).cell == cell
+        return
+    with pytest.raises(ValidationError, match="Input should be (less|greater) than or equal to"):
+        PatchRecord.model_validate(content)
 
 
 @pytest.mark.parametrize(

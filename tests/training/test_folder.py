@@ -81,6 +81,17 @@ def test_run_that_has_begun_says_what_it_is(run: RunFolder) -> None:
     run.go_on(small_experiment(), FINGERPRINT)
 
 
+def test_run_of_before_a_field_goes_on_with_its_default(run: RunFolder) -> None:
+    path = run.path / "experiment.json"
+    content = json.loads(path.read_text())
+    del content["network"]["aam"]["grid_side"], content["network"]["aam"]["depth_side"]
+    path.write_text(json.dumps(content))
+    run.go_on(small_experiment(), FINGERPRINT)
+    finer = apply_settings(small_experiment(), ["network.aam.grid_side=7"])
+    with pytest.raises(TrainingError, match=r"\(network.aam.grid_side: 4 there, 7 now\)"):
+        run.go_on(finer, FINGERPRINT)
+
+
 def test_new_folder_is_no_run(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert not folder.is_there

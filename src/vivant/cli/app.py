@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vivant import __version__
-from vivant.cli import check, doctor, evaluate, export, metrics, model, reproduce, train
+from vivant.cli import calibrate, check, doctor, evaluate, export, metrics, model, reproduce, train
 from vivant.cli.data.app import app as data_app
 from vivant.errors import MissingExtraError, VivantError
 
@@ -46,6 +46,7 @@ app.add_typer(model.app, name="model")
 app.command("export")(export.export)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("metrics")(metrics.metrics)
 app.command("reproduce")(reproduce.reproduce)
 

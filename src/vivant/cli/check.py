@@ -24,6 +24,15 @@ __all__ = ["check"]
 _REFUSED, _ATTACK, _UNDECIDED = 1, 3, 4
 _STYLES = {"bona fide": "bold green", "ATTACK": "bold red", "no decision": "yellow"}
 
+ProfileFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of `vivant calibrate`, for this model: calibrated scores, its threshold, and "
+        "limits of OUT_OF_DISTRIBUTION and WINDOWS_DISAGREE.",
+        show_default="none: the card's threshold",
+    ),
+]
+
 
 def check(
     paths: Annotated[
@@ -42,6 +51,7 @@ def check(
             show_default="the one that ships, trained on synthetic data alone",
         ),
     ] = None,
+    profile: ProfileFile = None,
     camera: Annotated[
         int | None, typer.Option(help="Film with a camera of this machine: 0 is the first.")
     ] = None,
@@ -86,7 +96,7 @@ def check(
 
     if explain is not None:
         _make_folder(explain)
-    with Session.open(model, detector=detector, isolated=not trusted) as session:
+    with Session.open(model, detector=detector, isolated=not trusted, profile=profile) as session:
         if paths:
             jobs = [(str(path), partial(session.check, path, rate=fps)) for path in paths]
         else:
@@ -168,6 +178,15 @@ def _print(records: "list[CheckRecord]") -> None:
         else:
             note = f"trained on {model.trained_on}"
         console.print(f"model {model.name} {model.sha256[:12]} on {model.runtime}: {note}")
+    for line in {_profile(record) for record in records if record.profile is not None}:
+        console.print(Text(line), soft_wrap=True)
+
+
+def _profile(record: "CheckRecord") -> str:
+    assert record.profile is not None
+    assert record.operating_point is not None
+    point = record.operating_point
+    return f"profile {record.profile[:12]}: {point.rule} on {point.data}; calibrated scores"
 
 
 def _in_words(record: "CheckRecord") -> tuple[str, str]:

@@ -51,8 +51,8 @@ def doctor(
         Line(
             "doubts by profile",
             "note",
-            "OUT_OF_DISTRIBUTION and WINDOWS_DISAGREE are off: their limits are set on "
-            "development data, and no profile is in use",
+            "OUT_OF_DISTRIBUTION and WINDOWS_DISAGREE are off unless a profile is in use: `vivant "
+            "calibrate` sets their limits on development data, `vivant check --profile` has them",
         ),
     ]
     broken = any(line.state == "broken" for line in lines)

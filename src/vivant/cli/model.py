@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vivant.plugins import discover, find
 
@@ -131,6 +132,58 @@ def init(
         console.print(table)
     card = save_checkpoint(network, out, name)
     console.print(f"wrote {card} (UNTRAINED: no decision may rest on it)", soft_wrap=True)
+
+
+@app.command("card")
+def show_card(
+    run: Annotated[
+        Path, typer.Argument(help="Card of a model, or a run's folder.", show_default=False)
+    ],
+    as_json: Json = False,
+) -> None:
+    """Say what a model is: training data, operating point, and its profile's where there is one.
+
+    The profile is the one that lies beside the card, as `vivant calibrate` writes it.
+    """
+    from vivant.cli.profile_tables import print_point
+    from vivant.cli.run_card import find_card
+    from vivant.networks.card import read_card
+    from vivant.session.profile import default_path, read_profile
+
+    path = find_card(run)
+    card = read_card(path)
+    place = default_path(card, path.parent)
+    profile = read_profile(place) if place.is_file() else None
+    if profile is not None:
+        profile.require_model(card)
+    if as_json:
+        content = {
+            "card": card.model_dump(mode="json"),
+            "profile": None if profile is None else profile.model_dump(mode="json"),
+        }
+        typer.echo(json.dumps(content, indent=2))
+        return
+    training, point = card.training, card.operating_point
+    trained = "UNTRAINED: no decision may rest on it"
+    if training is not None:
+        synthetic = "SYNTHETIC: " if training.is_synthetic else ""
+        trained = f"{synthetic}{training.data} ({', '.join(training.pai_species)})"
+    told = "none: it decides nothing without a profile"
+    if point is not None:
+        told = f"bona fide from {point.threshold:.4f} on ({point.rule} on {point.data})"
+    console = Console()
+    for name, value in (
+        ("model", f"{card.model}, {card.weights.file_name}"),
+        ("SHA-256", card.weights.sha256),
+        ("trained on", trained),
+        ("operating point", told),
+        ("profile", f"{place.name}" if profile else "none beside it: `vivant calibrate` writes it"),
+    ):
+        console.print(Text(f"{name}: {value}"), soft_wrap=True)
+    if profile is not None:
+        print_point(console, profile)
+        for note in profile.notes:
+            console.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
 
 
 def _by_part(names: list[str]) -> str:

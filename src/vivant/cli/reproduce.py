@@ -40,7 +40,8 @@ Vary = Annotated[
     typer.Option(
         metavar="PART.FIELD=V1,V2",
         help="For ablation: one more line for each value (of several: each combination), such "
-        "as network.aam.num_patches=2,8, network.fusion=mean, network.crop_side_px=448.",
+        "as network.aam.num_patches=2,8, network.aam.depth_side=7,28, network.aam.grid_side=7, "
+        "network.fusion=mean, network.crop_side_px=448.",
     ),
 ]
 

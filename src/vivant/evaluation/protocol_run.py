@@ -118,6 +118,7 @@ def write_evaluation(
         mistakes = find_mistakes(sections[0].table, _threshold(sections[0]))
     content = {
         "notices": told,
+        "is_synthetic": is_synthetic,
         "facts": dict(about),
         "parts": {
             part: {s.unit: s.content for s in sections if s.name == part}

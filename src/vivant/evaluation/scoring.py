@@ -124,8 +124,7 @@ class StoreSource:
             for raw in self._clips.read(windows)
         ]
         scores = self._runner.run(np.stack([clip.pixels for clip in clips]))
-        aam = card.architecture.aam
-        return to_results(clips, scores, aam.frames if aam else "all")
+        return to_results(clips, scores, card.architecture.aam)
 
     def _reasons(self, row: Presentation, *, is_seen: bool) -> tuple[str, ...]:
         told = self._rows[row.path]

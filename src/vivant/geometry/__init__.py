@@ -1,1 +1,1 @@
-"""Boxes, crops and the 4x4 grid: coordinates, and nothing else."""
+"""Boxes, crops and the grid: coordinates, and nothing else."""

@@ -1,9 +1,13 @@
-"""The 4x4 grid of a face crop: cells, their centres, and the boxes of patches (paper 3.2).
+"""The grid of a face crop: cells, their centres, and the boxes of patches (paper 3.2).
 
 A crop is square. A cell is a quarter of it a side, and a patch has the size of a cell, because
-224 / 4 = 56 and s_x = s_y = 0.25 (paper 4.2). Positions are centres (t_x, t_y) as in the affine
-matrix of Eq. 2: -1 is the left or upper edge of the crop, +1 the right or lower edge, so that one
-pixel of a 224 crop is 2/224 (`align_corners=False`). Cells are numbered row by row, 0..15.
+224 / 4 = 56 and s_x = s_y = 0.25 (paper 4.2). The paper's 4x4 cells lie side by side; those of the
+7x7 grid have the same size and overlap by half (decision D43). Cells are numbered row by row:
+0..15, or 0..48.
+
+Positions are centres (t_x, t_y) as in the affine matrix of Eq. 2: -1 is the left or upper edge of
+the crop, +1 the right or lower edge, so that one pixel of a 224 crop is 2/224
+(`align_corners=False`).
 """
 
 from typing import Any
@@ -16,7 +20,6 @@ __all__ = [
     "CROP_SIDE_PX",
     "GRID_SIDE",
     "MAP_SIDE",
-    "NUM_CELLS",
     "PATCH_SCALE",
     "PATCH_SIDE_PX",
     "cell_centres",
@@ -31,13 +34,10 @@ CROP_SIDE_PX = 224
 GRID_SIDE = 4
 """Cells along a side of the crop (paper 3.2: a 4x4 grid)."""
 
-NUM_CELLS = GRID_SIDE**2
-"""Cells of the grid: K of them become anchors."""
-
-PATCH_SCALE = 1 / GRID_SIDE
+PATCH_SCALE = 1 / 4
 """s_x = s_y of Eq. 2: the side of a patch as a share of the crop's (paper 4.2)."""
 
-PATCH_SIDE_PX = CROP_SIDE_PX // GRID_SIDE
+PATCH_SIDE_PX = CROP_SIDE_PX // 4
 """Side of a patch in pixels of a 224 crop (paper 4.2)."""
 
 MAP_SIDE = 7
@@ -47,30 +47,50 @@ CENTRE_LIMIT = 1 - PATCH_SCALE
 """|t_x| and |t_y| may not exceed this, or the patch would leave the crop (decision D12)."""
 
 
-def pooling_numerators() -> Int[np.ndarray, "grid map"]:
-    """The map W from a 7x7 Grad-CAM to the 4x4 grid, times 56.
+def pooling_numerators(grid_side: int = GRID_SIDE) -> Int[np.ndarray, "grid map"]:
+    """The map W from a 7x7 Grad-CAM to the grid, times the sum of a row.
 
     The paper upsamples the Grad-CAM bilinearly to 224x224 and averages 56x56 cells. Both steps are
-    linear and separable, so that together they are R = W S W^T with the 4x7 matrix W = this / 56.
+    linear and separable, so that together they are R = W S W^T with a matrix W of (grid, 7).
+
+    Args:
+        grid_side: Cells along a side, 4 or 7 (decision D43).
 
     Returns:
-        Integers, (4, 7). Each row sums to 56. Divide by 56 at the point of use, so that the
-        weights have the precision of the map that they multiply.
+        Integers, (grid_side, 7). Each row sums to 56, to 224 for the 7x7 grid. Divide by that at
+        the point of use, so that the weights have the precision of the map that they multiply.
+
+    >>> pooling_numerators()[:2].tolist()
+    [[32, 23, 1, 0, 0, 0, 0], [0, 9, 31, 16, 0, 0, 0]]
     """
-    upper = [[32, 23, 1, 0, 0, 0, 0], [0, 9, 31, 16, 0, 0, 0]]
-    return np.array(upper + [row[::-1] for row in reversed(upper)], dtype=np.int64)
+    step_px, rest = divmod(CROP_SIDE_PX - PATCH_SIDE_PX, grid_side - 1)  # From cell to cell.
+    assert rest == 0
+    # Where each pixel's centre lies on the map, whose own pixels are 64 units apart.
+    unit = 2 * CROP_SIDE_PX // MAP_SIDE
+    places = (2 * np.arange(CROP_SIDE_PX) + 1 - unit // 2).clip(0, unit * (MAP_SIDE - 1))
+    distances = np.abs(places[:, None] - unit * np.arange(MAP_SIDE))  # (224, 7)
+    weights = (unit - distances).clip(min=0)
+    starts = [step_px * cell for cell in range(grid_side)]
+    sums = np.stack([weights[start : start + PATCH_SIDE_PX].sum(0) for start in starts])
+    return np.asarray(sums // np.gcd.reduce(sums.ravel()))  # (grid_side, 7)
 
 
-def cell_centres() -> Float[np.ndarray, "cells 2"]:
-    """Centres (t_x, t_y) of the sixteen cells, row by row.
+def cell_centres(grid_side: int = GRID_SIDE) -> Float[np.ndarray, "cells 2"]:
+    """Centres (t_x, t_y) of the cells, row by row.
+
+    Args:
+        grid_side: Cells along a side, 4 or 7 (decision D43).
 
     Returns:
-        (16, 2), from (-0.75, -0.75) for cell 0 (upper left) to (0.75, 0.75) for cell 15.
+        (grid_side**2, 2), evenly from (-0.75, -0.75) for cell 0 (upper left) to (0.75, 0.75) for
+        the last (lower right).
 
     >>> cell_centres()[[0, 1, 15]].tolist()
     [[-0.75, -0.75], [-0.25, -0.75], [0.75, 0.75]]
+    >>> cell_centres(7)[[0, 1, 48]].tolist()
+    [[-0.75, -0.75], [-0.5, -0.75], [0.75, 0.75]]
     """
-    positions = -CENTRE_LIMIT + 2 * PATCH_SCALE * np.arange(GRID_SIDE)
+    positions = -CENTRE_LIMIT + 2 * CENTRE_LIMIT / (grid_side - 1) * np.arange(grid_side)
     rows, columns = np.meshgrid(positions, positions, indexing="ij")
     return np.stack([columns.ravel(), rows.ravel()], axis=1)
 

@@ -1,4 +1,4 @@
-"""Anchors: the K cells of the 4x4 grid that the Advisor's Grad-CAM scores highest (paper 3.2)."""
+"""Anchors: the K cells of the grid that the Advisor's Grad-CAM scores highest (paper 3.2)."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from vivant.geometry.grid import CROP_SIDE_PX, NUM_CELLS, cell_centres, pooling_numerators
+from vivant.geometry.grid import cell_centres, pooling_numerators
 from vivant.networks.config import AamConfig
 
 __all__ = ["AnchorSelector", "Anchors", "grid_scores", "rank_cells"]
 
-# Axes: m frames, k patches; 16 cells, row by row.
+# Axes: m frames, k patches; g cells a side of the grid, all of them row by row.
 
 RANK_LEVELS = 4096
 """Cell scores are compared after rounding to this many levels of the largest (decision D8)."""
@@ -21,9 +21,9 @@ class Anchors(NamedTuple):
     """The chosen cells of each frame."""
 
     one_hot: Tensor
-    """(m, k, 16): 1 where slot k took the cell. `one_hot @ per_cell` gathers anything per cell."""
+    """(m, k, cells): 1 where slot k took the cell. `one_hot @ values` gathers what cells have."""
     cells: Tensor
-    """(m, k) int64, 0..15."""
+    """(m, k) int64, 0..15, or 0..48 of the 7x7 grid."""
     centres: Tensor
     """(m, k, 2): (t_x, t_y) of the cells."""
 
@@ -32,7 +32,7 @@ class AnchorSelector(nn.Module):
     """Takes the K best cells of a Grad-CAM. It has no weights.
 
     Args:
-        config: K, and the order of the slots.
+        config: The grid, K, and the order of the slots.
     """
 
     numerators: Tensor
@@ -43,7 +43,10 @@ class AnchorSelector(nn.Module):
         self.num_patches = config.num_patches
         self.by_rank = config.offset_slots == "rank"
         dtype = torch.get_default_dtype()
-        constants = {"numerators": pooling_numerators(), "centres": cell_centres()}
+        self.num_cells = config.grid_side**2
+        numerators = pooling_numerators(config.grid_side)
+        self.denominator = int(numerators[0].sum())
+        constants = {"numerators": numerators, "centres": cell_centres(config.grid_side)}
         for name, values in constants.items():
             self.register_buffer(name, torch.tensor(values, dtype=dtype), persistent=False)
 
@@ -57,21 +60,21 @@ class AnchorSelector(nn.Module):
         """
         rectified = cam.relu()
         empty = rectified.amax((1, 2), keepdim=True) == 0  # (m, 1, 1)
-        pooling = self.numerators / (CROP_SIDE_PX // 4)
-        rank = rank_cells(grid_scores(torch.where(empty, cam, rectified), pooling))  # (m, 16)
+        pooling = self.numerators / self.denominator  # (g, 7)
+        rank = rank_cells(grid_scores(torch.where(empty, cam, rectified), pooling))  # (m, cells)
         chosen = rank < self.num_patches
         # Slots in the order of the cells, or of their rank (decision D10).
-        slot = rank if self.by_rank else chosen.cumsum(1) - 1  # (m, 16)
+        slot = rank if self.by_rank else chosen.cumsum(1) - 1  # (m, cells)
         slots = torch.arange(self.num_patches, device=cam.device)[None, :, None]
-        one_hot = (slot[:, None] == slots) & chosen[:, None]  # (m, k, 16)
-        cells = (one_hot * torch.arange(NUM_CELLS, device=cam.device)).sum(2)  # (m, k)
+        one_hot = (slot[:, None] == slots) & chosen[:, None]  # (m, k, cells)
+        cells = (one_hot * torch.arange(self.num_cells, device=cam.device)).sum(2)  # (m, k)
         one_hot = one_hot.to(cam.dtype)
         return Anchors(one_hot, cells, one_hot @ self.centres)
 
 
 def grid_scores(
-    cam: Float[Tensor, "m 7 7"], pooling: Float[Tensor, "4 7"]
-) -> Float[Tensor, "m 4 4"]:
+    cam: Float[Tensor, "m 7 7"], pooling: Float[Tensor, "g 7"]
+) -> Float[Tensor, "m g g"]:
     """Mean Grad-CAM of each cell: R = W S W^T.
 
     The paper upsamples to 224x224 and averages 56x56 cells; both are linear, so this is the same
@@ -79,20 +82,21 @@ def grid_scores(
 
     Args:
         cam: S, one map a frame.
-        pooling: W (`geometry.grid.pooling_numerators` / 56).
+        pooling: W (`geometry.grid.pooling_numerators`, each row divided by its sum).
     """
     return pooling @ cam @ pooling.T
 
 
-def rank_cells(scores: Float[Tensor, "m 4 4"]) -> Int[Tensor, "m 16"]:
+def rank_cells(scores: Float[Tensor, "m g g"]) -> Int[Tensor, "m g*g"]:
     """Rank of each cell, 0 for the highest; equal scores rank by cell number (decision D8).
 
     Rounding breaks exact ties, and each runtime rounds and sorts in its own way, so that cells are
     compared on 4096 levels, pair by pair: rank_i = #{j: q_j > q_i} + #{j < i: q_j = q_i}.
     """
-    flat = scores.flatten(1)  # (m, 16)
+    flat = scores.flatten(1)  # (m, cells)
     largest = flat.abs().amax(1, keepdim=True)  # (m, 1)
     level = (RANK_LEVELS * flat / torch.where(largest > 0, largest, 1)).round()
-    mine, other = level[:, :, None], level[:, None, :]  # (m, 16, 1), (m, 1, 16)
-    before = torch.ones(NUM_CELLS, NUM_CELLS, dtype=torch.bool, device=scores.device).tril(-1)
+    mine, other = level[:, :, None], level[:, None, :]  # (m, cells, 1), (m, 1, cells)
+    num_cells = flat.shape[1]
+    before = torch.ones(num_cells, num_cells, dtype=torch.bool, device=scores.device).tril(-1)
     return ((other > mine) | ((other == mine) & before)).sum(2)

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vivant.errors import ConfigError
-from vivant.geometry.grid import CROP_SIDE_PX, NUM_CELLS
+from vivant.geometry.grid import CROP_SIDE_PX
 
 __all__ = ["AamConfig", "AdvisorConfig", "FusionMode", "NetworkConfig", "explain"]
 
@@ -40,24 +40,34 @@ class AdvisorConfig(_Part):
 class AamConfig(_Part):
     """The Attended-Auxiliary Module: anchors, region proposal, execution (paper 3.2)."""
 
-    num_patches: int = Field(4, ge=1, le=NUM_CELLS)
-    """K, the patches of a frame (paper 4.2)."""
+    grid_side: Literal[4, 7] = 4
+    """Cells along a side of the crop, of which K become anchors: 4 as in the paper (3.2), or 7 of
+    the same size, which overlap by half (D43)."""
+    num_patches: int = Field(4, ge=1, le=49)
+    """K, the patches of a frame (paper 4.2), at most one for each cell."""
     offset_slots: Literal["raster", "rank", "per_cell"] = "raster"
-    """Which of the K output pairs moves which anchor: by cell order, by rank, or 16 pairs of which
-    the chosen cells take theirs (D10)."""
+    """Which of the K output pairs moves which anchor: by cell order, by rank, or a pair for each
+    cell, of which the chosen take theirs (D10)."""
     frames: Literal["all", "last", "middle"] = "all"
     """Which frames of a clip the module sees (D5)."""
     widths: tuple[int, int, int] = (32, 64, 96)
     """Channels of the stem, of a block's ends and of a block's middle (D26)."""
     lateral_fusion: Literal["add", "concat"] = "add"
-    """How the three levels become z at 14x14 (D27)."""
+    """How the three levels become z (D27)."""
+    depth_side: Literal[7, 14, 28] = 14
+    """Side of z and of a patch's depth map: 14 as in the paper (D15), or another level's (D43)."""
     depth_head: bool = True
     """Whether the patches' depth maps are estimated: False for Model C (paper 4.3)."""
     depth_to_class: bool = False
     """Whether the mean depth of the patches is one more feature of the classifier (D29)."""
 
     @model_validator(mode="after")
-    def _depth_has_a_head(self) -> "AamConfig":
+    def _fits_together(self) -> "AamConfig":
+        if self.num_patches > self.grid_side**2:
+            raise ValueError(
+                f"expected num_patches of at most {self.grid_side**2}, the cells of the "
+                f"{self.grid_side}x{self.grid_side} grid, got {self.num_patches}"
+            )
         if self.depth_to_class and not self.depth_head:
             raise ValueError("depth_to_class needs depth_head: without it there is no depth")
         if min(self.widths) < 2 or max(self.widths) > 1024:

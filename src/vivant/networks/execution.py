@@ -2,7 +2,7 @@
 
 A small network, shared by all patches: three blocks of 3x3 convolutions, whose outputs at 28, 14
 and 7 are brought to 14x14 and added (the bypass connections), and two heads on that sum z. The
-paper gives the kernel sizes and the 14x14; the widths are decision D26.
+paper gives the kernel sizes and the 14x14; the widths are decision D26, other sides D43.
 """
 
 from itertools import pairwise
@@ -18,10 +18,7 @@ from vivant.networks.config import AamConfig
 
 __all__ = ["Execution", "ExecutionOutput"]
 
-# Axes: m frames, k patches; widths s0, w, m of decision D26.
-
-DEPTH_SIDE = 14
-"""Side of a patch's depth map and of z: 56 / 4 (decision D15)."""
+# Axes: m frames, k patches, d pixels a side of z and of depth maps; widths s0, w, m of D26.
 
 
 class ExecutionOutput(NamedTuple):
@@ -34,14 +31,14 @@ class ExecutionOutput(NamedTuple):
     fused_feature: Tensor
     """z, pooled over space and patches, (m, w) or (m, 3w): the feature of Figure 4."""
     depth: Tensor | None
-    """(m, k, 14, 14), about 0..1, not clamped; None without a depth head."""
+    """(m, k, d, d), about 0..1, not clamped; None without a depth head."""
 
 
 class Execution(nn.Module):
     """The stage.
 
     Args:
-        config: Widths and heads.
+        config: Widths, heads, and the side of z.
         crop_side_px: Side of the crops that patches are cut from: 448 and 672 give patches of 112
             and 168, which one more pooling brings to 56.
     """
@@ -51,6 +48,7 @@ class Execution(nn.Module):
         stem, width, middle = config.widths
         self.extra_pooling = crop_side_px // CROP_SIDE_PX
         self.concat = config.lateral_fusion == "concat"
+        self.side = config.depth_side
         self.depth_to_class = config.depth_to_class
         fused = 3 * width if self.concat else width
         self.stem = _conv_norm(3, stem)
@@ -69,7 +67,7 @@ class Execution(nn.Module):
             patches: Pieces of the normalised crops, a quarter of a crop a side.
         """
         num_frames, num_patches = patches.shape[:2]
-        z = self.fuse_levels(patches.flatten(0, 1))  # (m*k, fused, 14, 14)
+        z = self.fuse_levels(patches.flatten(0, 1))  # (m*k, fused, d, d)
         embedding = self.class_head(z).mean((2, 3))  # (m*k, w)
         embedding = embedding.unflatten(0, (num_frames, num_patches)).mean(1)  # (m, w)
         depth = None
@@ -83,25 +81,29 @@ class Execution(nn.Module):
 
     def fuse_levels(
         self, patches: Float[Tensor, "mk 3 patch patch"]
-    ) -> Float[Tensor, "mk fused 14 14"]:
-        """z: low, middle and high level at 14x14, "channel-wise associated" (decision D27)."""
+    ) -> Float[Tensor, "mk fused d d"]:
+        """z: low, middle and high level at one side, "channel-wise associated" (decision D27)."""
         stem = self.stem(patches)
         if self.extra_pooling > 1:
             stem = F.max_pool2d(stem, self.extra_pooling)  # (m*k, s0, 56, 56)
         low = self.block1(stem)  # (m*k, w, 28, 28)
         middle = self.block2(low)  # (m*k, w, 14, 14)
         high = self.block3(middle)  # (m*k, w, 7, 7)
-        levels = (
-            F.avg_pool2d(low, 2),
-            middle,
-            F.interpolate(high, size=(DEPTH_SIDE, DEPTH_SIDE), mode="bilinear"),
-        )
+        levels = [_resized(level, self.side) for level in (low, middle, high)]  # (m*k, w, d, d)
         fused = [lateral(level) for lateral, level in zip(self.laterals, levels, strict=True)]
         return (
             torch.cat(fused, dim=1).relu()
             if self.concat
             else (fused[0] + fused[1] + fused[2]).relu()
         )
+
+
+def _resized(level: Float[Tensor, "mk w now now"], side: int) -> Float[Tensor, "mk w d d"]:
+    """A level with this side: averaged down, or interpolated up, bilinear."""
+    now = level.shape[-1]
+    if now > side:
+        return F.avg_pool2d(level, now // side)
+    return level if now == side else F.interpolate(level, size=(side, side), mode="bilinear")
 
 
 def _conv_norm(num_in: int, num_out: int, side: int = 3, *, act: bool = True) -> nn.Sequential:

@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vivant.errors import ConfigError, InputError
-from vivant.networks.execution import DEPTH_SIDE
 from vivant.networks.network import NetworkOutput
 from vivant.networks.region_proposal import sample_patches
 from vivant.records import Label
 
 __all__ = ["LossConfig", "Losses", "depth_loss", "depth_targets", "total_loss"]
 
-# Axes: b clips, a frames that the AAM sees, m = b * a images, k patches.
+# Axes: b clips, a frames that the AAM sees, m = b * a images, k patches, d pixels a side of
+# their depth maps.
 
 
 class LossConfig(BaseModel):
@@ -104,7 +104,8 @@ def total_loss(
         depth_maps = torch.where(is_bona_fide, depth_maps, 0)
         validity = None if depth_validity is None else depth_validity.flatten(0, 1)
         centres = output.centres.flatten(0, 1)
-        targets, weights = depth_targets(depth_maps.flatten(0, 1), centres, validity)
+        side = output.depth.shape[-1]
+        targets, weights = depth_targets(depth_maps.flatten(0, 1), centres, validity, side)
         depth = depth_loss(config, output.depth.flatten(0, 1), targets, weights)
     parts = (
         (config.depth_weight, depth),
@@ -119,7 +120,8 @@ def depth_targets(
     depth_maps: Float[Tensor, "m 224 224"],
     centres: Float[Tensor, "m k 2"],
     validity: Float[Tensor, "m 224 224"] | None = None,
-) -> tuple[Float[Tensor, "m k 14 14"], Float[Tensor, "m k 14 14"]]:
+    depth_side: int = 14,
+) -> tuple[Float[Tensor, "m k d d"], Float[Tensor, "m k d d"]]:
     """D_i^j of Eq. 5: each patch's piece of the depth map, at 14x14 (decision D15).
 
     Sampled where the patch was, at 56x56, then averaged 4x4. The position is a constant here: J_D
@@ -129,6 +131,7 @@ def depth_targets(
         depth_maps: D, 0..1; where it is not valid it may be anything, NaN too.
         centres: Of the patches.
         validity: 0..1, how far each pixel of D is known; None for all of it.
+        depth_side: d, of the estimates: 7 and 28 are averaged 8x8 and 2x2 (decision D43).
 
     Returns:
         The targets, averaged over valid pixels alone (0 where there are none), and the validity of
@@ -139,16 +142,16 @@ def depth_targets(
     known = torch.where(validity > 0, depth_maps, 0) * validity
     both = torch.stack([known, validity], dim=1)  # (m, 2, 224, 224)
     patches = sample_patches(both, centres.detach())  # (m, k, 2, 56, 56)
-    pooled = F.avg_pool2d(patches.flatten(0, 1), patches.shape[-1] // DEPTH_SIDE)
-    depth, weight = pooled.unflatten(0, patches.shape[:2]).unbind(2)  # (m, k, 14, 14) each
+    pooled = F.avg_pool2d(patches.flatten(0, 1), patches.shape[-1] // depth_side)
+    depth, weight = pooled.unflatten(0, patches.shape[:2]).unbind(2)  # (m, k, d, d) each
     return torch.where(weight > 0, depth / weight.clamp(min=1e-6), 0), weight
 
 
 def depth_loss(
     config: LossConfig,
-    estimates: Float[Tensor, "m k 14 14"],
-    targets: Float[Tensor, "m k 14 14"],
-    validity: Float[Tensor, "m k 14 14"] | None = None,
+    estimates: Float[Tensor, "m k d d"],
+    targets: Float[Tensor, "m k d d"],
+    validity: Float[Tensor, "m k d d"] | None = None,
 ) -> Float[Tensor, ""]:
     """J_D = (1/M) sum_i sum_j ||D^ - D||, summed over patches, averaged over images (Eq. 5).
 
@@ -176,14 +179,14 @@ def depth_loss(
     return config.depth_scale * per_patch.sum(1).mean()
 
 
-def _inner(maps: Float[Tensor, "m k 14 14"]) -> Float[Tensor, "m k 1 12 12"]:
+def _inner(maps: Float[Tensor, "m k d d"]) -> Float[Tensor, "m k 1 d-2 d-2"]:
     """The pixels that have eight neighbours."""
     return maps[:, :, None, 1:-1, 1:-1]
 
 
-def _neighbours(maps: Float[Tensor, "m k 14 14"]) -> Float[Tensor, "m k 8 12 12"]:
+def _neighbours(maps: Float[Tensor, "m k d d"]) -> Float[Tensor, "m k 8 d-2 d-2"]:
     """The eight neighbours of each inner pixel (contrastive depth loss, CDCN)."""
-    size = DEPTH_SIDE - 2
+    size = maps.shape[-1] - 2
     shifts = [(row, column) for row in range(3) for column in range(3) if (row, column) != (1, 1)]
     pieces = [maps[:, :, row : row + size, column : column + size] for row, column in shifts]
     return torch.stack(pieces, dim=2)

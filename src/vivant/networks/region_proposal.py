@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vivant.geometry.grid import CENTRE_LIMIT, MAP_SIDE, NUM_CELLS, PATCH_SCALE
+from vivant.geometry.grid import CENTRE_LIMIT, MAP_SIDE, PATCH_SCALE
 from vivant.networks.anchors import Anchors
 from vivant.networks.config import AamConfig
 
@@ -20,7 +20,7 @@ __all__ = ["RegionProposal", "affine_matrices", "clamp_one_sided", "sample_patch
 # Axes: m frames, k patches, c channels of the feature map.
 
 MAX_OFFSET = 2 * PATCH_SCALE
-"""|delta| at most: one cell, 56 pixels of a 224 crop (decision D11)."""
+"""|delta| at most: a cell's side, 56 pixels of a 224 crop, whatever the grid (decision D11)."""
 
 
 class RegionProposal(nn.Module):
@@ -28,13 +28,13 @@ class RegionProposal(nn.Module):
 
     Args:
         num_channels: c, channels of the backbone's feature map.
-        config: K, and which outputs move which anchor.
+        config: The grid, K, and which outputs move which anchor.
     """
 
     def __init__(self, num_channels: int, config: AamConfig) -> None:
         super().__init__()
         self.per_cell = config.offset_slots == "per_cell"
-        num_pairs = NUM_CELLS if self.per_cell else config.num_patches
+        num_pairs = config.grid_side**2 if self.per_cell else config.num_patches
         self.depthwise = nn.Conv2d(
             num_channels, num_channels, MAP_SIDE, groups=num_channels, bias=False
         )
@@ -85,7 +85,7 @@ class _OneSidedClamp(torch.autograd.Function):
 def clamp_one_sided(values: Float[Tensor, "*shape"], limit: float) -> Float[Tensor, "*shape"]:
     """Values within [-limit, limit], with a gradient that leads back inside (decision D12).
 
-    Twelve of the sixteen anchors lie on the bound, where a plain clamp has no gradient and the
+    Twelve of the sixteen cells lie on the bound, where a plain clamp has no gradient and the
     offset would never learn; a straight-through one runs away.
     """
     if torch.is_grad_enabled() and values.requires_grad:

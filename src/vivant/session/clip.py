@@ -14,6 +14,7 @@ from vivant.geometry.crop import CropBox, crop_box, cut
 from vivant.geometry.grid import cell_centres, centres_to_corners
 from vivant.geometry.shrink import shrink
 from vivant.networks.card import ModelCard
+from vivant.networks.config import AamConfig
 from vivant.records import Caution, FaceBox, Finding, Frame, Reason, Scores
 from vivant.session.verdict import WindowResult
 from vivant.video.keep import FrameKeeper
@@ -153,15 +154,17 @@ def clip_cautions(
     return tuple(found.values())
 
 
-def to_results(clips: Sequence[Clip], scores: Scores, aam_frames: str) -> tuple[WindowResult, ...]:
+def to_results(
+    clips: Sequence[Clip], scores: Scores, aam: AamConfig | None
+) -> tuple[WindowResult, ...]:
     """The network's answer, clip by clip, with its boxes in pixels of the frames.
 
     Args:
         clips: What was scored.
         scores: Of these clips, in their order.
-        aam_frames: Which frames the Attended-Auxiliary Module sees: `all`, `last` or `middle`.
+        aam: Of the network's card: which frames the module sees, and the grid of its cells.
     """
-    return tuple(_to_result(clip, scores, at, aam_frames) for at, clip in enumerate(clips))
+    return tuple(_to_result(clip, scores, at, aam) for at, clip in enumerate(clips))
 
 
 def _clip(sight: Sight, window: Window, card: ModelCard) -> Clip:
@@ -180,15 +183,17 @@ def _clip(sight: Sight, window: Window, card: ModelCard) -> Clip:
     )
 
 
-def _to_result(clip: Clip, scores: Scores, at: int, aam_frames: str) -> WindowResult:
+def _to_result(clip: Clip, scores: Scores, at: int, aam: AamConfig | None) -> WindowResult:
     num_frames, side = clip.pixels.shape[:2]
-    seen = {"all": tuple(range(num_frames)), "last": (num_frames - 1,)}.get(
-        aam_frames, (num_frames // 2,)
-    )
+    seen: tuple[int, ...] = ()
     anchor_boxes = patch_boxes = None
-    if scores.anchors is not None and scores.boxes is not None:
-        cells = np.asarray(scores.anchors[at])
-        corners = np.concatenate(centres_to_corners(cell_centres()[cells], side), axis=-1)
+    if aam is not None:
+        every = {"all": tuple(range(num_frames)), "last": (num_frames - 1,)}
+        seen = every.get(aam.frames, (num_frames // 2,))
+        assert scores.anchors is not None
+        assert scores.boxes is not None
+        centres = cell_centres(aam.grid_side)[np.asarray(scores.anchors[at])]  # (a, k, 2)
+        corners = np.concatenate(centres_to_corners(centres, side), axis=-1)
         anchor_boxes = _to_frame(corners, clip.crop, side)  # (a, k, 4)
         patch_boxes = _to_frame(scores.boxes[at].astype(np.float64), clip.crop, side)
     return WindowResult(
@@ -201,7 +206,7 @@ def _to_result(clip: Clip, scores: Scores, at: int, aam_frames: str) -> WindowRe
         aam_score=None if scores.aam_score is None else float(scores.aam_score[at]),
         crops=clip.pixels,
         cam=scores.cam[at],
-        aam_frames=() if scores.anchors is None else seen,
+        aam_frames=seen,
         anchors=None if scores.anchors is None else scores.anchors[at],
         anchor_boxes=anchor_boxes,
         patch_boxes=patch_boxes,

@@ -173,7 +173,7 @@ def _cam_tiles(
     return tiles
 
 
-def _depth_tile(depth: Float[np.ndarray, "k 14 14"]) -> UInt8[np.ndarray, "tile tile 3"]:
+def _depth_tile(depth: Float[np.ndarray, "k d d"]) -> UInt8[np.ndarray, "tile tile 3"]:
     """The maps of one frame's patches side by side, numbered."""
     columns = int(np.ceil(np.sqrt(len(depth))))
     side = _TILE // columns

@@ -39,8 +39,8 @@ class PatchRecord(_Record):
     """One patch of one frame; boxes are x0 y0 x1 y1 in pixels of the presentation's frames."""
 
     time_s: float
-    cell: int = Field(ge=0, le=15)
-    """Which of the 4x4 cells the Advisor named, row by row."""
+    cell: int = Field(ge=0, le=48)
+    """Which cell the Advisor named, row by row: 0..15 of the 4x4 grid, 0..48 of a 7x7 one."""
     anchor_box: Box
     """That cell."""
     patch_box: Box
@@ -54,6 +54,7 @@ class WindowRecord(_Record):
     padded: bool
     """Whether a frame stands in for others that are missing."""
     bona_fide_score: Score
+    """0..1, higher is bona fide; raw, even where a profile calibrates the presentation's."""
     advisor_score: float
     """Of the Advisor Module alone."""
     aam_score: float | None
@@ -105,13 +106,16 @@ class CheckRecord(_Record):
     decision: Literal["bona_fide", "attack"] | None
     """null unless decided: never read a missing decision as bona fide."""
     bona_fide_score: Score | None
-    """0..1, higher is bona fide. Decides nothing by itself."""
+    """0..1, higher is bona fide; calibrated where there is a profile. Decides nothing by itself."""
     score_spread: float | None
-    """Largest less smallest score of the windows."""
+    """Largest less smallest raw score of the windows."""
     threshold: float | None
     """Accepted where the score is at least this."""
     operating_point: OperatingPoint | None
     """Where the threshold comes from."""
+    profile: str | None
+    """SHA-256 of the profile that calibrated the score and gave operating point and limits; null
+    where there was none."""
     reasons: tuple[FindingRecord, ...]
     """Why it is undecided."""
     cautions: tuple[FindingRecord, ...]
@@ -154,6 +158,7 @@ def of_verdict(path: str, verdict: Verdict) -> CheckRecord:
         score_spread=verdict.score_spread,
         threshold=None if point is None else point.threshold,
         operating_point=point,
+        profile=verdict.profile,
         reasons=tuple(_finding(reason) for reason in verdict.reasons),
         cautions=tuple(_finding(caution) for caution in verdict.cautions),
         code=None,
@@ -190,6 +195,7 @@ def of_error(path: str, error: Exception, model: ModelIdentity | None = None) ->
         score_spread=None,
         threshold=None,
         operating_point=None,
+        profile=None,
         reasons=(),
         cautions=(),
         code=error.code if isinstance(error, MediaError) else FAILED,

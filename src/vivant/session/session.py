@@ -20,6 +20,7 @@ from vivant.runtimes.opening import open_runner
 from vivant.runtimes.runner import Runner
 from vivant.session.clip import clip_cautions, cut_clips, to_results, watch
 from vivant.session.decision import decide
+from vivant.session.profile import Profile, presentation_score, read_profile
 from vivant.session.verdict import ModelIdentity, Timings, Verdict, WindowResult
 from vivant.video.frames import Media, read_media
 from vivant.video.isolation import DecoderPool
@@ -49,6 +50,12 @@ class Session:
         num_windows: W, the clips that are scored of a presentation.
         isolated: Whether files are decoded in processes of their own. Switch it off for files that
             you made yourself.
+        profile: Calibrates the score, puts its operating point in the card's place and adds two
+            reasons for doubt; None: the card's operating point, raw scores.
+
+    Raises:
+        InputError: no window, or not as many as the profile was fitted with.
+        ProfileError: the profile is for other weights.
 
     Example:
         >>> with Session.open(Path("model.onnx.json")) as session:  # doctest: +SKIP
@@ -65,10 +72,20 @@ class Session:
         video_limits: VideoLimits | None = None,
         num_windows: int = NUM_WINDOWS,
         isolated: bool = True,
+        profile: Profile | None = None,
     ) -> None:
         if num_windows < 1:
             raise InputError(f"expected at least one window, got {num_windows}")
+        if profile is not None:
+            profile.require_model(runner.card)
+            if num_windows != profile.num_windows:
+                raise InputError(
+                    f"the profile was fitted with {profile.num_windows} windows, got {num_windows}"
+                )
         self.card = runner.card
+        self.profile = profile
+        self._profile_point = None if profile is None else profile.point
+        self._profile_sha256 = None if profile is None else profile.sha256
         self.quality_limits = quality_limits or runner.card.quality_limits or QualityLimits()
         self.video_limits = video_limits or VideoLimits()
         self.model = ModelIdentity(
@@ -84,7 +101,12 @@ class Session:
 
     @classmethod
     def open(
-        cls, model: Path | None = None, *, detector: str = "blazeface", isolated: bool = True
+        cls,
+        model: Path | None = None,
+        *,
+        detector: str = "blazeface",
+        isolated: bool = True,
+        profile: Path | None = None,
     ) -> "Session":
         """A session with the model of that card, and defaults for the rest.
 
@@ -94,16 +116,21 @@ class Session:
             detector: A function of `faces/detectors`, such as `blazeface`; one that needs a file
                 as `name:file`.
             isolated: As for the class.
+            profile: File of `vivant calibrate`, for this model's weights; None: no profile.
 
         Raises:
             CardError: the card or its weights are damaged.
+            ProfileError: the profile is damaged, or for other weights.
             UnknownNameError: there is no such detector.
             InputError: the detector's file is not usable.
         """
         name, _, file = detector.partition(":")
         build = find(DETECTORS, name, "detector")
         finder = build(Path(file) if file else None)
-        return cls(open_runner(model or STARTER), detector=finder, isolated=isolated)
+        fitted = None if profile is None else read_profile(profile)
+        return cls(
+            open_runner(model or STARTER), detector=finder, isolated=isolated, profile=fitted
+        )
 
     def check(self, source: Path | str | bytes, *, rate: float = 30.0) -> Verdict:
         """Judge a file or a folder.
@@ -184,14 +211,16 @@ class Session:
         seen_s = time.perf_counter()
         results: tuple[WindowResult, ...] = ()
         if clips:
-            aam = self.card.architecture.aam
             scores = self._runner.run(np.stack([clip.pixels for clip in clips]))
-            results = to_results(clips, scores, aam.frames if aam else "all")
+            results = to_results(clips, scores, self.card.architecture.aam)
         scored_s = time.perf_counter()
         of_windows = [result.bona_fide_score for result in results]
-        score = float(np.clip(np.mean(of_windows), 0, 1)) if of_windows else None
-        faults = observer.faults(is_still=media.is_still)
-        decision, reasons = decide(score, self.card, (*faults, *reasons))
+        score = presentation_score(of_windows) if of_windows else None
+        reasons = (*observer.faults(is_still=media.is_still), *reasons)
+        if self.profile is not None and score is not None:
+            score = self.profile.calibrated(score)
+            reasons += self.profile.doubts(results)
+        decision, reasons = decide(score, self.card, reasons, self._profile_point)
         return Verdict(
             decision=decision,
             reasons=reasons,
@@ -201,7 +230,7 @@ class Session:
             ),
             bona_fide_score=score,
             score_spread=max(of_windows) - min(of_windows) if of_windows else None,
-            operating_point=self.card.operating_point,
+            operating_point=self._profile_point or self.card.operating_point,
             windows=results,
             model=self.model,
             num_looks=len(sight.looks),
@@ -215,6 +244,7 @@ class Session:
                 network_s=scored_s - seen_s,
                 total_s=time.perf_counter() - started_s,
             ),
+            profile=self._profile_sha256,
         )
 
     def _cautions(self) -> tuple[Finding, ...]:

@@ -14,7 +14,8 @@ from vivant.records import FaceBox, Finding
 
 __all__ = ["Decision", "ModelIdentity", "Timings", "Verdict", "WindowResult"]
 
-# Axes: n frames of a clip; a frames that the AAM sees (n, or 1); k patches of a frame.
+# Axes: n frames of a clip; a frames that the AAM sees (n, or 1); k patches of a frame;
+# d pixels a side of a patch's depth map.
 
 
 class Decision(StrEnum):
@@ -65,12 +66,12 @@ class WindowResult:
     aam_frames: tuple[int, ...]
     """Which of the N frames the Attended-Auxiliary Module saw."""
     anchors: Int[np.ndarray, "a k"] | None
-    """Cells 0..15 that the Advisor named."""
+    """Cells that the Advisor named: 0..15, or 0..48 of the 7x7 grid."""
     anchor_boxes: Float[np.ndarray, "a k 4"] | None
     """Those cells."""
     patch_boxes: Float[np.ndarray, "a k 4"] | None
     """Where the learned offsets moved them: what the patches were cut from."""
-    depth: Float[np.ndarray, "a k 14 14"] | None
+    depth: Float[np.ndarray, "a k d d"] | None
     """Estimated depth of each patch, about 0..1: 0 far or attack, 1 nearest."""
     advisor_embedding: Float[np.ndarray, " hidden"]
     """What the Advisor's classifier sees."""
