@@ -5,15 +5,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluations import row, scored
+from evaluations import grey_store, row, scored
+from made_up import MadeUpRunner
 from vivant.errors import DataError
 from vivant.evaluation.scored import (
+    ScoredClip,
     ScoredPresentation,
     load_scored,
     parts_of,
     save_scored,
     to_table,
 )
+from vivant.evaluation.scoring import StoreSource
 from vivant.records import Split
 
 ROWS = (
@@ -89,3 +92,14 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": ["a"]}), path)
     with pytest.raises(DataError, match="expected the scores of `vivant evaluate`"):
         load_scored(path)
+
+
+@pytest.mark.parametrize(("given", "kept"), [(1 + 1e-6, 1.0), (-1e-6, 0.0), (0.25, 0.25)])
+def test_what_float32_rounds_beyond_a_score_is_a_score(
+    tmp_path: Path, given: float, kept: float
+) -> None:
+    """A runner lets 1e-5 pass; a file of scores must not become unreadable by it."""
+    source = StoreSource(MadeUpRunner(given), grey_store(tmp_path / "store"))
+    windows, _ = next(iter(source.look(source.presentations[:1])))
+    found = [ScoredClip.of_window(window) for window in windows]
+    assert {(clip.score, clip.advisor, clip.aam) for clip in found} == {(kept, kept, kept)}

@@ -63,9 +63,9 @@ class ScoredClip:
     def of_window(cls, window: WindowResult) -> "ScoredClip":
         """Of what a session says of a clip."""
         return cls(
-            window.bona_fide_score,
-            window.advisor_score,
-            window.aam_score,
+            _within(window.bona_fide_score),
+            _within(window.advisor_score),
+            None if window.aam_score is None else _within(window.aam_score),
             window.displacement_px,
             window.advisor_embedding,
             window.aam_embedding,
@@ -99,6 +99,11 @@ class ScoredPresentation:
         if self.reasons or len(scores) < len(found):
             return None
         return math.fsum(scores) / len(scores)
+
+
+def _within(score: float) -> float:
+    """A score in 0..1: float32 may round one beyond. NaN stays, and is refused when it is read."""
+    return score if math.isnan(score) else min(max(score, 0.0), 1.0)
 
 
 def to_table(rows: Sequence[ScoredPresentation], part: Part, unit: Unit) -> ScoreTable:

@@ -1,7 +1,9 @@
 """Scores the dev and test side of a protocol as a session does, and goes on where it was stopped.
 
-Two sources give the same: a data set's own files, each checked by a `Session`; and a store of
-`vivant data prepare`, whose clips are cut as a session cuts them, and which is many times as fast.
+Two sources give nearly the same: a data set's own files, each checked by a `Session`; and a store
+of `vivant data prepare`, whose clips are cut as a session cuts them, and which is many times as
+fast. The store's pictures are JPEGs, so that scores differ a little: of 28 drawn videos by 0.011 on
+the mean and by 0.075 at most.
 """
 
 import json
