@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from reproductions import recipe
 from vivant.errors import ConfigError, TrainingError
+from vivant.networks.card import read_card
 from vivant.reproduction.data import Data
 from vivant.reproduction.runs import Run, train
 from vivant.training.folder import RunFolder
@@ -73,6 +74,23 @@ def test_other_data_in_the_same_folder_is_refused(oulu: Data, out: Path) -> None
     done(B, oulu, out)
     with pytest.raises(TrainingError, match="begun with other data"):
         train(B, recipe(), oulu.store, "f" * 64, out, (), quiet)
+
+
+def test_finer_grid_and_depth_are_trained_behind_the_same_first_stage(
+    oulu: Data, out: Path
+) -> None:
+    settings = ("network.aam.grid_side=7", "network.aam.depth_side=28")
+    finer = Run("model_d", "oulu_npu", "1", settings=settings)
+    done(D, oulu, out)
+    card = done(finer, oulu, out, others=(D,))
+    assert json.loads((out / finer.name / "stage1_from.json").read_text()) == {"run": D.name}
+    aam = read_card(card).architecture.aam
+    assert aam is not None
+    assert (aam.grid_side, aam.depth_side) == (7, 28)
+    mine, theirs = weights(card), weights(out / D.name / card.name)
+    head = "aam.execution.depth_head.2.weight"
+    assert mine[head].shape == theirs[head].shape
+    assert not torch.equal(mine[head], theirs[head])
 
 
 def test_settings_of_an_ablation_are_part_of_the_run(oulu: Data, out: Path) -> None:
