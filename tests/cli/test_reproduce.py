@@ -65,7 +65,7 @@ def test_a_figure_comes_out_and_says_that_it_is_smoke(
     words = ["reproduce", "figure1", "--recipe", "smoke", "--oulu", str(oulu.store)]
     ended = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")])
     assert ended.exit_code == 0, ended.output
-    for told in ("SYNTHETIC", "SMOKE, plumbing only", "bona fide less attack", "reproduction.html"):
+    for told in ("SYNTHETIC", "SMOKE, plumbing only", "bona fide less attack", "figure1.html"):
         assert told in ended.output
     ended = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out"), "--json"])
     content = json.loads(ended.stdout)

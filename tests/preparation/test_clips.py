@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,9 +167,7 @@ def test_missing_frames_are_noticed(tmp_path: Path) -> None:
 def test_damaged_picture_is_named(tmp_path: Path) -> None:
     store = clips(tmp_path, [prepared(presentation("a"))])
     (raw,) = store.read([store.windows(A)[0]])
-    broken = type(raw)(
-        raw.presentation, raw.frame_size, raw.face, raw.squares, (b"no",) * 5, raw.depths
-    )
+    broken = replace(raw, crops=(b"no",) * 5)
     with pytest.raises(DataError, match=r"videos/a\.mp4: a stored picture is damaged"):
         decode(broken, 1.3, 224)
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("thin")
 
 
 def order(out: Path, *targets: str, **fields: Any) -> Order:
-    return Order(targets=targets, recipe=recipe(), size=None, folder=out, **fields)
+    return Order(name="asked", targets=targets, recipe=recipe(), size=None, folder=out, **fields)
 
 
 def carry_out(asked: Order) -> tuple[dict[str, Any], list[str]]:
@@ -39,7 +39,7 @@ def test_figures_are_measured_and_drawn_and_nothing_is_done_twice(oulu: Data, ou
     assert [look["title"] for look in content["figures"]["looks"]] == [
         "CNN-LSTM: h", "Model D: z", "Model D: e",
     ]  # fmt: skip
-    page = (out / "reproduction.html").read_text()
+    page = (out / "asked.html").read_text()
     assert page.count("SYNTHETIC") >= 4
     assert "SMOKE" not in page
     assert (out / "figure4.png").read_bytes().startswith(b"\x89PNG")
@@ -72,7 +72,7 @@ def test_a_run_that_was_stopped_goes_on(
     content, _ = carry_out(asked)
     assert content["figures"] == whole["figures"]
     assert "SMOKE" in content["notices"][1]
-    assert json.loads((out / "tables.json").read_text()) == json.loads(json.dumps(content))
+    assert json.loads((out / "asked.json").read_text()) == json.loads(json.dumps(content))
 
 
 def test_another_recipe_in_the_same_folder_is_refused(oulu: Data, out: Path) -> None:
@@ -104,7 +104,7 @@ def test_all_tables_and_figures_come_out_of_one_command(oulu: Data, siw: Data, o
     lines = [row for rows in content["tables"].values() for row in rows if row["ours"]]
     assert len(lines) == 4 + (3 + 2) + (4 + 2) + 7
     assert not [row["ours"]["problem"] for row in lines if row["ours"]["problem"]]
-    page = (out / "reproduction.html").read_text()
+    page = (out / "asked.html").read_text()
     for heading in ("Table 1", "Table 2", "Table 3", "Table 4", "Figure 1", "Figure 4", "Figure 5"):
         assert f"<h2>{heading}" in page
 

@@ -86,7 +86,7 @@ def reproduce(
     again, and runs that tables share are trained once. OULU-NPU and SiW come from their owners.
     """
     from vivant.reproduction.plan import runs_of, wanted
-    from vivant.reproduction.reproduce import PAGE, Order
+    from vivant.reproduction.reproduce import Order
     from vivant.reproduction.reproduce import reproduce as run
     from vivant.training.progress import Progress
     from vivant.training.start import require_start
@@ -101,6 +101,7 @@ def reproduce(
             typer.echo(each.name)
         return
     order = Order(
+        name=target,
         targets=targets,
         recipe=experiment,
         given={"oulu_npu": oulu, "siw": siw},
@@ -117,7 +118,7 @@ def reproduce(
     if as_json:
         typer.echo(json.dumps(content, indent=2, allow_nan=False))
     else:
-        _print(content, out / PAGE)
+        _print(content, order.page)
 
 
 def _experiment(recipe: str, settings: list[str], pretrained: str | None) -> "Experiment":

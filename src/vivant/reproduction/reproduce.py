@@ -25,8 +25,6 @@ from vivant.training.progress import Progress
 
 __all__ = ["Order", "needed_sets", "reproduce"]
 
-PAGE = "reproduction.html"
-TABLES = "tables.json"
 _FIGURE4 = "figure4.png"
 _WHOLE = Run("model_d", "oulu_npu", "1")
 _PLAIN = Run("cnn_lstm", "oulu_npu", "1")
@@ -36,6 +34,8 @@ _PLAIN = Run("cnn_lstm", "oulu_npu", "1")
 class Order:
     """What is asked for."""
 
+    name: str
+    """Of the page and its numbers: `table1`, `all`. Each target has its own."""
     targets: tuple[str, ...]
     """Tables and figures, from `plan.wanted`."""
     recipe: Experiment
@@ -54,6 +54,11 @@ class Order:
     """Whether the recipe learns nothing: every table says so."""
     facts: Sequence[tuple[str, str]] = field(default_factory=tuple)
     """For the page: the command."""
+
+    @property
+    def page(self) -> Path:
+        """What comes out, for people."""
+        return self.folder / f"{self.name}.html"
 
 
 def needed_sets(order: Order) -> dict[str, Path | None]:
@@ -77,7 +82,7 @@ def reproduce(
         tell: Is told of everything else: what, how many are done, of how many.
 
     Returns:
-        What tables.json holds: tables by name, figures by name, notices.
+        What its JSON holds: tables by name, figures by name, notices.
 
     Raises:
         DataError: a data set is missing, or not what it should be.
@@ -110,9 +115,11 @@ def reproduce(
         "tables": tables,
         "figures": {name: figures[name] for name in ("figure1", "looks") if name in figures},
     }
-    write_whole(order.folder / TABLES, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_whole(
+        order.folder / f"{order.name}.json", json.dumps(content, indent=2, allow_nan=False) + "\n"
+    )
     page = render(order.facts, notices, stamp, tables, figures)
-    write_whole(order.folder / PAGE, page)
+    write_whole(order.page, page)
     return content
 
 
