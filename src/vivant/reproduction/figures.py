@@ -28,7 +28,9 @@ Look = tuple[str, Embedding, Bool[np.ndarray, " n"]]
 
 
 def measure_displacement(rows: Rows) -> dict[str, Any]:
-    """How far the offsets move patches from their cells: Figure 1's claim as a number.
+    """How far the offsets move patches from their cells.
+
+    Figure 1's claim as a number: "spoof activities cause a large displacement".
 
     Args:
         rows: Scored by a network with both modules.
