@@ -7,7 +7,7 @@ RATE = {"rate": 0.5, "errors": 1, "n": 2, "wilson_95": [0.1, 0.9], "is_too_few":
 SUMMARY = {"mean": 0.125, "std_population": 0.05, "std_sample": 0.06}
 PART = {
     "apcer": SUMMARY, "bpcer": SUMMARY, "acer": SUMMARY, "all_bpcer": RATE,
-    "all_apcer": {"print": RATE},
+    "all_apcer": {"print": RATE}, "no_answer": 2,
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ __all__ = ["reproduce"]
 RECIPES = "vivant.recipes"
 _SYNTHETIC = "synthetic"
 _SMOKE = "smoke"
+_WIDTH = 200
 
 Drawn = Annotated[
     str | None,
@@ -197,14 +198,15 @@ def _print(content: dict[str, Any], page: Path) -> None:
         console.print(notice, style="bold red", highlight=False, markup=False, soft_wrap=True)
     for name, rows in content["tables"].items():
         title, lines = table_lines(name, rows)
-        table = Table(title=title, title_justify="left")
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for header in (
             "set", "method", "paper", "ours, by video", "less paper's", "ACER by clip", "n", "95 %"
         ):  # fmt: skip
-            table.add_column(header, overflow="fold")
+            table.add_column(header, no_wrap=True)
         for cells in lines:
             table.add_row(*map(Text, cells))
-        console.print(table)
+        # Wide, and cut off by nothing: a narrow terminal wraps its lines.
+        Console(width=max(console.width, _WIDTH)).print(table)
     if content["tables"]:
         console.print(
             "rates in %: APCER (worst PAI species) / BPCER / ACER (legacy), at the dev side's "
