@@ -48,6 +48,7 @@ def test_dry_run_lists_the_runs_and_does_nothing(tmp_path: Path) -> None:
         (("table1", "--recipe", "smoke", "--vary", "a=1"), "--vary is for the target ablation"),
         (("ablation", "--recipe", "smoke", "--vary", "a"), "expected --vary PART.FIELD=V1,V2"),
         (("table1", "--recipe", "smoke", "--set", "stage9.x=1"), "no field"),
+        (("ablation", "--recipe", "smoke", "--vary", "seed=-1", "--dry-run"), "seed"),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:

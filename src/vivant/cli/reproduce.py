@@ -98,8 +98,10 @@ def reproduce(
     drawn = _size(data, recipe)
     ablation = _combinations(vary or [], target)
     if dry_run:
-        for each in runs_of(targets, ablation):
-            typer.echo(each.name)
+        runs = runs_of(targets, ablation)
+        for each in runs:
+            each.experiment(experiment)  # A setting that does not fit is told.
+        typer.echo("\n".join(each.name for each in runs))
         return
     order = Order(
         name=target,
