@@ -144,7 +144,8 @@ def plot_embeddings(looks: Sequence[Look]) -> bytes:
                 axis.set_ticklabels([])
         axes.legend(loc="upper right")
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
+        tight: Any = {"bbox_inches": "tight", "pad_inches": 0.2}
+        figure.savefig(file, format="png", dpi=110, metadata={"Software": None}, **tight)
     return file.getvalue()
 
 
