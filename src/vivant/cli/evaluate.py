@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vivant.cli.data.listing import Json
-from vivant.cli.metrics import print_rates
+from vivant.cli.metrics import Rule, print_rates
 from vivant.cli.run_card import find_card
 
 if TYPE_CHECKING:
     from vivant.evaluation.report import Section
 
-__all__ = ["evaluate", "progress_bar"]
+__all__ = ["evaluate"]
 
 FOLDER = "evaluation"
 """Where results lie, in the folder of the card."""
@@ -35,13 +35,7 @@ def evaluate(
     protocol: Annotated[
         str, typer.Option(help="Such as oulu-npu:1, siw:2_1, folder, folder:subject:0.6/0.2/0.2.")
     ],
-    threshold: Annotated[
-        str,
-        typer.Option(
-            metavar="RULE",
-            help="dev-eer, dev-apcer=1%, dev-bpcer=1%, fixed-0.5, or test-eer (optimistic).",
-        ),
-    ] = "dev-eer",
+    threshold: Rule = "dev-eer",
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results.", show_default="RUN/evaluation")
     ] = None,
@@ -74,7 +68,7 @@ def evaluate(
     folder = out or card.parent / FOLDER
     runner = open_runner(card)
     source = open_source(runner, data, protocol, partial(Session, runner, isolated=not trusted))
-    with progress_bar("scoring") as tell:
+    with _progress_bar() as tell:
         rows = score_sides(source, protocol, folder / _PARTS, tell)
     sections = measure_rows(rows, rule)
     mistakes = draw_mistakes(source, rows, sections[0]) if with_images else None
@@ -96,7 +90,7 @@ def evaluate(
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def _progress_bar() -> Iterator[Callable[[int, int], None]]:
     """Within, a bar on the terminal, which is told how many of how many are done."""
     columns = (
         TextColumn("{task.description}"),
@@ -105,7 +99,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(what, total=None)
+        task = bars.add_task("scoring", total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 

@@ -16,7 +16,15 @@ from vivant.cli.data.listing import Json
 if TYPE_CHECKING:
     from vivant.evaluation.scores import ScoreTable
 
-__all__ = ["metrics", "print_rates"]
+__all__ = ["Rule", "metrics", "print_rates"]
+
+Rule = Annotated[
+    str,
+    typer.Option(
+        metavar="RULE",
+        help="dev-eer, dev-apcer=1%, dev-bpcer=1%, fixed-0.5, or test-eer (optimistic).",
+    ),
+]
 
 
 def metrics(
@@ -34,13 +42,7 @@ def metrics(
             "have split test, those alone are judged."
         ),
     ] = None,
-    threshold: Annotated[
-        str,
-        typer.Option(
-            metavar="RULE",
-            help="dev-eer, dev-apcer=1%, dev-bpcer=1%, fixed-0.5, or test-eer (optimistic).",
-        ),
-    ] = "dev-eer",
+    threshold: Rule = "dev-eer",
     by: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Rates for each value of a column: device, site, ..."),
