@@ -35,6 +35,22 @@ def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Which runtime is the fastest is nothing that tests leave in a user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def lite_graph_path(lite_card: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That network as a graph, its card beside it."""
+    from vivant.export.export import export_graph
+
+    return export_graph(lite_card, tmp_path_factory.mktemp("graph")).card_path.with_suffix("")
+
+
 @pytest.fixture(scope="session")
 def lite_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of `lite`, with random weights."""

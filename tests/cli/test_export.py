@@ -1,29 +1,66 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from vivant.cli.app import app
-from vivant.errors import CardError, OutputError
-from vivant.export import onnx
+from vivant.errors import CardError, InputError, OutputError
+from vivant.export import export as export_module
+from vivant.export.drift import DriftReport
+from vivant.export.export import Exported
 from vivant.export.parity import ParityReport
+from vivant.networks.card import Precision
 
 
 def test_export_tells_what_it_wrote_and_how_well_it_answers(
     lite_card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def exported(card: Path, folder: Path) -> tuple[Path, ParityReport]:
-        return folder / "lite.onnx.json", ParityReport(4, 2.5e-6, 0.0, 1e-7, 1.0)
+    def exported(card: Path, folder: Path, *_: object, **__: object) -> Exported:
+        report = ParityReport(4, 2.5e-6, 0.0, 1e-7, 1.0)
+        return Exported(folder / "lite.onnx.json", Precision(), {"onnx": report}, (), True)
 
-    monkeypatch.setattr(onnx, "export_onnx", exported)
+    monkeypatch.setattr(export_module, "export_graph", exported)
     result = CliRunner().invoke(app, ["export", str(lite_card), "--out", str(tmp_path)])
     assert result.exit_code == 0
-    assert "lite.onnx.json (UNTRAINED: no decision may rest on it)" in result.stdout
+    assert "lite.onnx.json in float32 (UNTRAINED: no decision may rest on it)" in result.stdout
     assert (
-        "parity over 4 made-up clips: logits within 2.5e-06 of the largest, scores within 1.0e-07"
+        "onnx, 4 clips: logits within 2.5e-06 of the largest, scores within 1.0e-07"
         in result.stdout
     )
     assert "same anchors on 100.0% of frames" in result.stdout
+
+
+def test_export_shows_what_lower_precision_changes(
+    lite_card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = DriftReport("onnx int8", 200, 0.01, 0.17, 0.825, "x", 0.02, 0.855, 1.0, 0.99, 1.85)
+    second = replace(first, runtime="onnx float32/int8", flips=0.0, anchor_agreement=1.0)
+    reports = (first, replace(second, auc_after=0.9999))
+    exported = Exported(tmp_path / "a.json", Precision(execute="int8"), {}, reports, False)
+    monkeypatch.setattr(export_module, "export_graph", lambda *_, **__: exported)
+    monkeypatch.setattr("vivant.export.judged_clips.read_clips", lambda *_: None)
+    arguments = ["export", str(lite_card), "--out", str(tmp_path), "--int8", "--calibrate", "S"]
+    shown = CliRunner().invoke(app, arguments).stdout
+    assert "in float32/int8" in shown
+    rows = [line.split() for line in shown.splitlines() if line.startswith("onnx ")]
+    assert rows == [
+        ["onnx", "int8", "0.0100", "0.1700", "2.0%", "85.5%", *rows[0][6:]],
+        ["onnx", "float32/int8", "0.0100", "0.1700", "0.0%", "100.0%", *rows[1][6:]],
+    ]
+    assert " ".join(rows[0]).endswith("too far")
+    assert rows[1][-1] == "within"
+    assert "the card has no operating point" in shown
+
+
+def test_lower_precision_without_data_is_refused(lite_card: Path, tmp_path: Path) -> None:
+    arguments = ["export", str(lite_card), "--out", str(tmp_path), "--bf16"]
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, InputError)
+    assert "--bf16 needs --calibrate STORE" in str(error)
+    result = CliRunner().invoke(app, [*arguments, "--int8", "--calibrate", "S"])
+    assert result.exit_code == 2
+    assert "one precision at a time, got int8 and bf16" in result.stderr
 
 
 def test_graph_that_is_there_is_not_replaced(lite_card: Path, tmp_path: Path) -> None:

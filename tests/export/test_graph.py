@@ -1,54 +1,73 @@
+"""The traced parts, and what the joined graph is made of."""
+
+from pathlib import Path
+
+import onnx
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.export import ExportedProgram
 
 from builders import moved, seeded, small_config
-from vivant.export.graph import ClipGraph, trace
+from vivant.export.graph import trace_parts
 from vivant.networks.card import Preprocessing
+from vivant.networks.part_specs import join
+from vivant.networks.parts import NetworkParts
 
 IMAGENET = Preprocessing(
     crop_side_px=224, mean_rgb=(0.485, 0.456, 0.406), std_rgb=(0.229, 0.224, 0.225)
 )
 
 
-def pictures(num_clips: int, generator: torch.Generator) -> Tensor:
-    shape = (num_clips, 5, 224, 224, 3)
-    return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+@pytest.fixture(scope="module")
+def parts() -> NetworkParts:
+    return NetworkParts(moved(seeded(small_config())), IMAGENET).eval()
 
 
 @pytest.fixture(scope="module")
-def graph() -> ClipGraph:
-    return ClipGraph(moved(seeded(small_config())), IMAGENET).eval()
-
-
-@pytest.fixture(scope="module")
-def traced(graph: ClipGraph) -> ExportedProgram:
-    return trace(graph)
+def traced(parts: NetworkParts) -> dict[str, ExportedProgram]:
+    return trace_parts(parts, small_config())
 
 
 @pytest.mark.parametrize("num_clips", [1, 3])
-def test_graph_answers_like_the_network_for_any_number_of_clips(
-    num_clips: int, graph: ClipGraph, traced: ExportedProgram, generator: torch.Generator
+def test_traced_parts_answer_like_the_network_for_any_number_of_clips(
+    num_clips: int,
+    parts: NetworkParts,
+    traced: dict[str, ExportedProgram],
+    generator: torch.Generator,
 ) -> None:
-    clips = pictures(num_clips, generator)
+    shape = (num_clips, 5, 224, 224, 3)
+    clips = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+
+    def run(part: str, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        spec = parts.specs[part]
+        answer = traced[part].module()(*(given[name] for name in spec.inputs))
+        return dict(zip(spec.outputs, answer, strict=True))
+
     with torch.inference_mode():
-        expected, answers = graph.network(graph.normalise(clips)), traced.module()(clips)
-    for name, value, answer in zip(graph.fields, expected, answers, strict=True):
-        torch.testing.assert_close(answer, value, rtol=1e-3, atol=1e-4, msg=name)
+        expected, answers = parts(clips), join(run, clips, parts.fields)
+    for name, value in expected.items():
+        torch.testing.assert_close(answers[name], value, rtol=1e-3, atol=1e-4, msg=name)
 
 
-def test_graph_is_one(traced: ExportedProgram) -> None:
-    operations = {str(node.target) for node in traced.graph.nodes if node.op == "call_function"}
+def test_each_part_is_one_graph(traced: dict[str, ExportedProgram]) -> None:
+    operations = {
+        str(node.target)
+        for program in traced.values()
+        for node in program.graph.nodes
+        if node.op == "call_function"
+    }
     assert "aten.grid_sampler.default" in operations
     assert not [name for name in operations if "higher_order" in name]
-    subgraphs = [m for name, m in traced.graph_module.named_modules() if name]
-    assert not [m for m in subgraphs if isinstance(m, torch.fx.GraphModule)], "one graph"
+    for program in traced.values():
+        inner = [module for name, module in program.graph_module.named_modules() if name]
+        assert not [module for module in inner if isinstance(module, torch.fx.GraphModule)]
 
 
-def test_normalisation_is_the_cards_and_not_the_backbones() -> None:
-    other = Preprocessing(crop_side_px=224, mean_rgb=(0.1,) * 3, std_rgb=(0.2,) * 3)
-    graph = ClipGraph(seeded(small_config()), other)
-    assert isinstance(graph.normalise, nn.Module)
-    normalised = graph.normalise(torch.zeros(1, 5, 224, 224, 3, dtype=torch.uint8))
-    torch.testing.assert_close(normalised, torch.full_like(normalised, -0.5))
+def test_joined_graph_names_its_parts(lite_graph_path: Path) -> None:
+    graph = onnx.load(lite_graph_path).graph
+    prefixes = {
+        node.name.partition("/")[0] for node in graph.node if not node.name.startswith("to:")
+    }
+    assert prefixes == {"encode", "advise", "execute", "conclude"}
+    assert [value.name for value in graph.input] == ["clips"]

@@ -10,6 +10,7 @@ from vivant.files import write_whole
 from vivant.networks.card import (
     ModelCard,
     OperatingPoint,
+    Precision,
     Preprocessing,
     TrainingRecord,
     WeightsFile,
@@ -148,12 +149,38 @@ def test_weights_are_read_only_if_they_are_the_cards(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="the card's weights are not at"):
         read_weights(of_card, tmp_path)
     write_whole(tmp_path / "w.safetensors", content)
-    assert read_weights(of_card, tmp_path) == content
+    assert read_weights(of_card, tmp_path) == [content]
     write_whole(tmp_path / "w.safetensors", b"weightz")
     with pytest.raises(CardError, match="is not the file that its card describes"):
         read_weights(of_card, tmp_path)
 
 
+def test_openvino_model_is_two_files_under_one_hash(tmp_path: Path) -> None:
+    weights = WeightsFile(file_name="w.xml", format="openvino", sha256=digest(b"graph", b"numbers"))
+    of_card = card(weights=weights)
+    write_whole(tmp_path / "w.xml", b"graph")
+    with pytest.raises(CardError, match=r"the card's weights are not at .*w.bin"):
+        read_weights(of_card, tmp_path)
+    write_whole(tmp_path / "w.bin", b"numbers")
+    assert read_weights(of_card, tmp_path) == [b"graph", b"numbers"]
+    write_whole(tmp_path / "w.bin", b"numberz")
+    with pytest.raises(CardError, match="is not the file that its card describes"):
+        read_weights(of_card, tmp_path)
+
+
+def test_checkpoint_is_in_float32() -> None:
+    weights = WeightsFile(file_name="w.safetensors", format="safetensors", sha256="0" * 64)
+    with pytest.raises(ValidationError, match="a checkpoint is in float32, and its card says int8"):
+        card(weights=weights, precision=Precision(encode="int8", execute="int8"))
+
+
+def test_precision_is_named_by_its_parts() -> None:
+    assert str(Precision()) == "float32"
+    assert str(Precision(encode="bf16", execute="bf16")) == "bf16"
+    assert str(Precision(execute="int8")) == "float32/int8"
+
+
 def test_digest_is_sha256() -> None:
     # FIPS 180-2, example B.1.
     assert digest(b"abc").startswith("ba7816bf8f01cfea414140de5dae2223b00361a396177a9c")
+    assert digest(b"a", b"bc") == digest(b"abc")

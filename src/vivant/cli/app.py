@@ -8,7 +8,18 @@ from rich.console import Console
 from rich.text import Text
 
 from vivant import __version__
-from vivant.cli import calibrate, check, doctor, evaluate, export, metrics, model, reproduce, train
+from vivant.cli import (
+    calibrate,
+    check,
+    doctor,
+    evaluate,
+    export,
+    metrics,
+    model,
+    reproduce,
+    score,
+    train,
+)
 from vivant.cli.data.app import app as data_app
 from vivant.errors import MissingExtraError, VivantError
 
@@ -18,12 +29,12 @@ __all__ = ["app", "main"]
 _EXTRAS = {
     "lance": "data",
     "matplotlib": "report",
+    "openvino": "openvino",
     "pyarrow": "data",
     "scipy": "report",
     "sklearn": "report",
     "torch": "train",
     "safetensors": "train",
-    "onnx": "train",
     "onnxscript": "train",
     "huggingface_hub": "train",
     "kornia": "train",
@@ -40,6 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("check")(check.check)
+app.command("score")(score.score)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data_app, name="data")
 app.add_typer(model.app, name="model")

@@ -1,47 +1,105 @@
-"""The whole network as one graph: uint8 clips in, the fields of `Scores` out."""
+"""The network's parts as traced graphs, and as one ONNX graph: uint8 clips in, `Scores` out.
 
+The parts are traced one by one and joined by reshapes, so that the one graph can be cut again where
+it was joined (`runtimes/parts.py`): nodes and tensors of a part have its name and a slash before
+theirs.
+"""
+
+from collections.abc import Mapping
+
+import onnx
 import torch
-from jaxtyping import UInt8
-from torch import Tensor, nn
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
+from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from vivant.networks.card import Preprocessing
-from vivant.networks.network import Network, NetworkOutput
-from vivant.networks.preprocessing import Normalise
-from vivant.runtimes.runner import output_fields
+from vivant.networks.config import NetworkConfig
+from vivant.networks.part_specs import join, output_fields, part_specs
+from vivant.networks.parts import NetworkParts
 
-__all__ = ["ClipGraph", "trace"]
+__all__ = ["join_parts", "trace_parts"]
 
 
-class ClipGraph(nn.Module):
-    """Normalisation and network in one, so that no runtime can normalise otherwise.
+def trace_parts(parts: NetworkParts, config: NetworkConfig) -> dict[str, ExportedProgram]:
+    """Each part with a dynamic first axis, forward operations only.
 
     Args:
-        network: In evaluation mode.
-        preprocessing: Of its card.
+        parts: In evaluation mode.
+        config: Of their network.
     """
-
-    def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
-        super().__init__()
-        self.normalise = Normalise(preprocessing.mean_rgb, preprocessing.std_rgb)
-        self.network = network
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the outputs, in their order."""
-        return output_fields(self.network.config)
-
-    def forward(self, clips: UInt8[Tensor, "b n side side 3"]) -> tuple[Tensor, ...]:
-        """The fields of `NetworkOutput` that this network has."""
-        output: NetworkOutput = self.network(self.normalise(clips))
-        return tuple(tensor for tensor in output if tensor is not None)
-
-
-def trace(graph: ClipGraph) -> ExportedProgram:
-    """The graph with a dynamic number of clips, forward operations only."""
-    config = graph.network.config
     side = config.crop_side_px
+    programs = {}
+
+    def run(part: str, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        spec = parts.specs[part]
+        inputs = tuple(given[name] for name in spec.inputs)
+        axes = tuple({0: Dim(f"{part}_batch")} for _ in inputs)
+        programs[part] = torch.export.export(parts[part], inputs, dynamic_shapes=axes)
+        return parts.run(part, given)
+
     # Two clips: torch.export takes an axis of one for a constant.
     example = torch.zeros(2, config.num_frames, side, side, 3, dtype=torch.uint8)
     with torch.no_grad():
-        return torch.export.export(graph.eval(), (example,), dynamic_shapes=({0: Dim("clips")},))
+        join(run, example, parts.fields)
+    return programs
+
+
+def join_parts(models: Mapping[str, ModelProto], config: NetworkConfig) -> ModelProto:
+    """One graph of all parts, that answers clips with the fields of `Scores`.
+
+    Args:
+        models: The parts as ONNX models, with the names of `part_specs` for inputs and outputs.
+        config: Of the network.
+    """
+    graph = onnx.GraphProto(name="vivant")
+    given = {"clips": "clips", "frames": "clips"}  # Field -> the tensor that has it.
+    values: dict[str, ValueInfoProto] = {}
+    for part, spec in part_specs(config).items():
+        model = onnx.compose.add_prefix(models[part], f"{part}/")
+        for value, field in zip(model.graph.input, spec.inputs, strict=True):
+            _reshape(graph, given[field], value.name, _axes(value))
+        graph.node.extend(model.graph.node)
+        graph.initializer.extend(model.graph.initializer)
+        for value, field in zip(model.graph.output, spec.outputs, strict=True):
+            given[field] = value.name
+            values[field] = value
+        graph.value_info.extend([*model.graph.input, *model.graph.output])
+    if "each_depth" in values:
+        aam = config.aam
+        assert aam is not None
+        axes = [config.num_frames if aam.frames == "all" else 1, aam.num_patches]
+        axes += _axes(values["each_depth"])
+        given["depth"] = given["each_depth"]
+        values["depth"] = _value("depth", TensorProto.FLOAT, axes)
+    side = config.crop_side_px
+    shape = [config.num_frames, side, side, 3]
+    graph.input.append(_value("clips", TensorProto.UINT8, shape))
+    for field in output_fields(config):
+        axes = _axes(values[field])
+        _reshape(graph, given[field], field, axes)
+        kind = values[field].type.tensor_type.elem_type
+        graph.output.append(_value(field, kind, axes))
+    first = next(iter(models.values()))
+    whole = helper.make_model(
+        graph, opset_imports=first.opset_import, ir_version=first.ir_version, producer_name="vivant"
+    )
+    onnx.checker.check_model(whole)
+    return whole
+
+
+def _reshape(graph: GraphProto, source: str, target: str, axes: list[int]) -> None:
+    """A node that gives a tensor another name, and these axes after its first."""
+    shape = helper.make_tensor(f"{target}:shape", TensorProto.INT64, [len(axes) + 1], [-1, *axes])
+    graph.initializer.append(shape)
+    graph.node.append(helper.make_node("Reshape", [source, shape.name], [target], f"to:{target}"))
+
+
+def _value(name: str, kind: int, axes: list[int]) -> ValueInfoProto:
+    """A tensor of clips, with these axes after its first."""
+    value: ValueInfoProto = helper.make_tensor_value_info(name, kind, ["clips", *axes])
+    return value
+
+
+def _axes(value: ValueInfoProto) -> list[int]:
+    """The sizes of a tensor, all but its first axis, which is free."""
+    return [axis.dim_value for axis in value.type.tensor_type.shape.dim[1:]]

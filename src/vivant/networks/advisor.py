@@ -101,8 +101,15 @@ class Advisor(nn.Module):
             crops: RGB, normalised for the backbone, in the order of time.
         """
         features = self.backbone(crops.flatten(0, 1)).to(crops.dtype)  # (b*n, c, 7, 7)
-        features = features.unflatten(0, crops.shape[:2])  # (b, n, c, 7, 7)
-        with full_precision(crops.device):
+        return self.read(features.unflatten(0, crops.shape[:2]))
+
+    def read(self, features: Float[Tensor, "b n c 7 7"]) -> AdvisorOutput:
+        """Classify clips whose frames the backbone has seen.
+
+        Args:
+            features: F of each frame, in the order of time.
+        """
+        with full_precision(features.device):
             hidden, trace = self.lstm(features.mean((3, 4)))  # (b, n, h)
             readout = hidden[:, -1] if self.config.readout == "last" else hidden.mean(1)  # (b, h)
             return AdvisorOutput(features, self.classifier(self.dropout(readout)), readout, trace)

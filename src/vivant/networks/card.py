@@ -20,6 +20,7 @@ from vivant.networks.config import NetworkConfig, explain
 __all__ = [
     "ModelCard",
     "OperatingPoint",
+    "Precision",
     "Preprocessing",
     "TrainingRecord",
     "WeightsFile",
@@ -83,12 +84,34 @@ class OperatingPoint(_Entry):
     """On what it was set."""
 
 
+Arithmetic = Literal["float32", "fp16", "bf16", "int8"]
+
+
+class Precision(_Entry):
+    """In what the convolutions of a part are computed; the other parts are in float32 (D38).
+
+    `fp16` is how the weights are stored: processors compute with them in float32.
+    """
+
+    encode: Arithmetic = "float32"
+    """The backbone."""
+    execute: Arithmetic = "float32"
+    """The execution stage."""
+
+    def __str__(self) -> str:
+        """Such as `int8`, or `int8/float32` for a backbone and an execution stage that differ."""
+        parts = (self.encode, self.execute)
+        return self.encode if parts[0] == parts[1] else "/".join(parts)
+
+
 class WeightsFile(_Entry):
     """The file that the card belongs to, in the same folder."""
 
     file_name: Annotated[str, Field(pattern=_FILE_NAME)]
-    format: Literal["safetensors", "onnx"]
+    """An OpenVINO model is two files: this `.xml`, and a `.bin` of the same name."""
+    format: Literal["safetensors", "onnx", "openvino"]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of the file; of both, one after the other, where there are two."""
 
 
 class ModelCard(_Entry):
@@ -110,6 +133,8 @@ class ModelCard(_Entry):
     """Whether one picture, shown N times, is enough for a decision."""
     quality_limits: QualityLimits | None = None
     """How well a face must be filmed for this model; None: as `QualityLimits` has it."""
+    precision: Precision = Precision()
+    """In what it is computed: other arithmetic gives other scores."""
     versions: dict[str, str]
     """What the file was made with."""
     weights: WeightsFile
@@ -121,6 +146,8 @@ class ModelCard(_Entry):
             raise ValueError(
                 f"the architecture takes crops of {expected} pixels, preprocessing makes {given}"
             )
+        if self.weights.format == "safetensors" and self.precision != Precision():
+            raise ValueError(f"a checkpoint is in float32, and its card says {self.precision}")
         if self.training is None and self.operating_point is not None:
             raise ValueError("an untrained model cannot have an operating point")
         return self
@@ -156,27 +183,35 @@ def _missing(given: object, whole: object, prefix: str = "") -> list[str]:
     return absent + [path for paths in nested for path in paths]
 
 
-def read_weights(card: ModelCard, folder: Path) -> bytes:
+def read_weights(card: ModelCard, folder: Path) -> list[bytes]:
     """The weights that a card belongs to, once their hash is found to be the card's.
 
     Args:
         card: The card.
         folder: Where the card lies.
 
+    Returns:
+        The content of the file; of both, for an OpenVINO model.
+
     Raises:
-        CardError: the file is missing, or is not the one that the card describes.
+        CardError: a file is missing, or is not the one that the card describes.
     """
     path = folder / card.weights.file_name
+    paths = [path]
+    if card.weights.format == "openvino":
+        paths.append(path.with_suffix(".bin"))
     try:
-        content = path.read_bytes()
+        contents = [path.read_bytes() for path in paths]
     except OSError as error:
-        raise CardError(f"the card's weights are not at {path}: {error.strerror}") from error
-    if digest(content) != card.weights.sha256:
+        raise CardError(
+            f"the card's weights are not at {error.filename}: {error.strerror}"
+        ) from error
+    if digest(*contents) != card.weights.sha256:
         raise CardError(
             f"{path.name} is not the file that its card describes: expected SHA-256 "
-            f"{card.weights.sha256}, got {digest(content)}. Copy card and weights together"
+            f"{card.weights.sha256}, got {digest(*contents)}. Copy card and weights together"
         )
-    return content
+    return contents
 
 
 def write_card(card: ModelCard, folder: Path) -> Path:
@@ -186,9 +221,12 @@ def write_card(card: ModelCard, folder: Path) -> Path:
     return path
 
 
-def digest(content: bytes) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+def digest(*contents: bytes) -> str:
+    """SHA-256 of a file's content, or of several one after the other, in hexadecimal."""
+    found = hashlib.sha256()
+    for content in contents:
+        found.update(content)
+    return found.hexdigest()
 
 
 def refuse_to_replace(path: Path, *, force: bool) -> None:

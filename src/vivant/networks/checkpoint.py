@@ -86,7 +86,7 @@ def load_checkpoint(card_path: Path) -> tuple[Network, ModelCard]:
         raise CardError(
             f"{card_path.name} is the card of an {card.weights.format} file: expected safetensors"
         )
-    content = read_weights(card, card_path.parent)
+    (content,) = read_weights(card, card_path.parent)
     try:
         tensors = load(content)
     except SafetensorError as error:

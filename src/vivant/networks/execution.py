@@ -16,9 +16,20 @@ from torch.nn import functional as F
 from vivant.geometry.grid import CROP_SIDE_PX
 from vivant.networks.config import AamConfig
 
-__all__ = ["Execution", "ExecutionOutput"]
+__all__ = ["Execution", "ExecutionOutput", "PatchOutput"]
 
 # Axes: m frames, k patches, d pixels a side of z and of depth maps; widths s0, w, m of D26.
+
+
+class PatchOutput(NamedTuple):
+    """What the stage says of each patch by itself: nothing here depends on another patch."""
+
+    embedding: Tensor
+    """e_j, (patches, w)."""
+    fused_feature: Tensor
+    """z pooled over space, (patches, w) or (patches, 3w)."""
+    depth: Tensor | None
+    """(patches, d, d), about 0..1, not clamped; None without a depth head."""
 
 
 class ExecutionOutput(NamedTuple):
@@ -66,18 +77,33 @@ class Execution(nn.Module):
         Args:
             patches: Pieces of the normalised crops, a quarter of a crop a side.
         """
-        num_frames, num_patches = patches.shape[:2]
-        z = self.fuse_levels(patches.flatten(0, 1))  # (m*k, fused, d, d)
-        embedding = self.class_head(z).mean((2, 3))  # (m*k, w)
-        embedding = embedding.unflatten(0, (num_frames, num_patches)).mean(1)  # (m, w)
-        depth = None
+        each = self.look(patches.flatten(0, 1))
+        of_frames = (None if t is None else t.unflatten(0, patches.shape[:2]) for t in each)
+        return self.conclude(PatchOutput(*of_frames))  # type: ignore[arg-type]
+
+    def look(self, patches: Float[Tensor, "mk 3 patch patch"]) -> PatchOutput:
+        """Each patch by itself: nearly all of the stage's arithmetic.
+
+        Args:
+            patches: As for `forward`, of any frames.
+        """
+        z = self.fuse_levels(patches)  # (m*k, fused, d, d)
+        depth = None if self.depth_head is None else self.depth_head(z)[:, 0]
+        return PatchOutput(self.class_head(z).mean((2, 3)), z.mean((2, 3)), depth)
+
+    def conclude(self, each: PatchOutput) -> ExecutionOutput:
+        """Join what was said of each frame's patches.
+
+        Args:
+            each: From `look`, with the axes (m, k, ...).
+        """
+        embedding = each.embedding.mean(1)  # (m, w)
         features = embedding
-        if self.depth_head is not None:
-            depth = self.depth_head(z)[:, 0].unflatten(0, (num_frames, num_patches))
-            if self.depth_to_class:
-                features = torch.cat([embedding, depth.mean((1, 2, 3))[:, None]], dim=1)
-        pooled = z.mean((2, 3)).unflatten(0, (num_frames, num_patches)).mean(1)
-        return ExecutionOutput(self.classifier(features), embedding, pooled, depth)
+        if self.depth_to_class:
+            assert each.depth is not None
+            features = torch.cat([embedding, each.depth.mean((1, 2, 3))[:, None]], dim=1)
+        pooled = each.fused_feature.mean(1)
+        return ExecutionOutput(self.classifier(features), embedding, pooled, each.depth)
 
     def fuse_levels(
         self, patches: Float[Tensor, "mk 3 patch patch"]

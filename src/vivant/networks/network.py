@@ -16,14 +16,14 @@ from vivant.geometry.grid import CROP_SIDE_PX, centres_to_corners
 from vivant.networks.advisor import Advisor
 from vivant.networks.anchors import AnchorSelector
 from vivant.networks.config import AamConfig, NetworkConfig
-from vivant.networks.execution import Execution
+from vivant.networks.execution import Execution, PatchOutput
 from vivant.networks.fusion import fuse
 from vivant.networks.gradcam import GradCam
 from vivant.networks.precision import full_precision
 from vivant.networks.region_proposal import RegionProposal, sample_patches
 from vivant.records import Label
 
-__all__ = ["Advice", "AttendedAuxiliaryModule", "Network", "NetworkOutput"]
+__all__ = ["Advice", "AttendedAuxiliaryModule", "Network", "NetworkOutput", "Proposal"]
 
 # Axes: b clips, n frames of a clip, a frames that the AAM sees, k patches, side pixels of a crop.
 
@@ -63,6 +63,19 @@ class Advice(NamedTuple):
     """F of the frames that the second module sees, (b, a, c, 7, 7); None without that module."""
 
 
+class Proposal(NamedTuple):
+    """Where the Attended-Auxiliary Module looks, and what is there."""
+
+    anchors: Tensor
+    """(b, a, k) int64: the cells that the Grad-CAM names."""
+    centres: Tensor
+    """(b, a, k, 2): (t_x, t_y), anchor + offset."""
+    boxes: Tensor
+    """(b, a, k, 4): x0 y0 x1 y1 in pixels of the crop."""
+    patches: Tensor
+    """(b, a, k, 3, patch, patch), normalised."""
+
+
 class AttendedAuxiliaryModule(nn.Module):
     """The AAM: anchors, Region Proposal Stage and Execution Stage (paper 3.2).
 
@@ -91,29 +104,47 @@ class AttendedAuxiliaryModule(nn.Module):
             features: F of those frames.
             cam: Their weighted feature maps before Eq. 4's ReLU.
         """
+        proposal = self.propose(crops, features, cam)
+        each = self.execution.look(proposal.patches.flatten(0, 2))
+        axes = proposal.patches.shape[:3]
+        of_clips = (None if t is None else t.to(crops.dtype).unflatten(0, axes) for t in each)
+        fields = self.conclude(PatchOutput(*of_clips))  # type: ignore[arg-type]
+        where = {"anchors": proposal.anchors, "centres": proposal.centres, "boxes": proposal.boxes}
+        return fields | where
+
+    def propose(
+        self,
+        crops: Float[Tensor, "b a 3 side side"],
+        features: Float[Tensor, "b a c 7 7"],
+        cam: Float[Tensor, "b a 7 7"],
+    ) -> Proposal:
+        """Anchors and Region Proposal Stage: where to look. Takes what `forward` does."""
         with full_precision(crops.device):
             anchors = self.anchors(cam.flatten(0, 1))
             centres = self.region_proposal(features.flatten(0, 1), anchors)  # (b*a, k, 2)
             patches = sample_patches(crops.flatten(0, 1), centres)  # (b*a, k, 3, patch, patch)
-        output = self.execution(patches)
         corners = torch.cat(centres_to_corners(centres, crops.shape[-1]), dim=2)
-        depth = None if output.depth is None else output.depth.to(crops.dtype)
-        logits = output.logits.to(crops.dtype)  # (b*a, 2)
-        fields = {
-            "aam_logits": logits,
-            "aam_embedding": output.embedding.to(crops.dtype),
-            "fused_feature": output.fused_feature.to(crops.dtype),
-            "anchors": anchors.cells,
-            "centres": centres,
-            "boxes": corners,
-            "depth": depth,
+        fields = (anchors.cells, centres, corners, patches)
+        return Proposal(*(tensor.unflatten(0, crops.shape[:2]) for tensor in fields))
+
+    def conclude(self, each: PatchOutput) -> dict[str, Tensor | None]:
+        """What follows from the patches: scores and features of frames and clips.
+
+        Args:
+            each: From the execution stage, with the axes (b, a, k, ...).
+        """
+        axes = each.embedding.shape[:2]
+        flat = (None if t is None else t.flatten(0, 1) for t in each)
+        with full_precision(each.embedding.device):
+            output = self.execution.conclude(PatchOutput(*flat))  # type: ignore[arg-type]
+            shares = output.logits.softmax(1)[:, Label.BONA_FIDE].unflatten(0, axes)  # (b, a)
+        return {
+            "aam_score": shares.mean(1),
+            "aam_logits": output.logits.unflatten(0, axes),
+            "aam_embedding": output.embedding.unflatten(0, axes),
+            "fused_feature": output.fused_feature.unflatten(0, axes),
+            "depth": each.depth,
         }
-        of_clips = {
-            name: None if tensor is None else tensor.unflatten(0, crops.shape[:2])
-            for name, tensor in fields.items()
-        }
-        shares = logits.softmax(1)[:, Label.BONA_FIDE].unflatten(0, crops.shape[:2])  # (b, a)
-        return {"aam_score": shares.mean(1), **of_clips}
 
 
 class Network(nn.Module):
@@ -157,15 +188,22 @@ class Network(nn.Module):
         Advisor is frozen, can keep what it said.
         """
         self._check(crops)
+        return self.advise_on(self.encode(crops.flatten(0, 1)).unflatten(0, crops.shape[:2]))
+
+    def encode(self, crops: Float[Tensor, "m 3 side side"]) -> Float[Tensor, "m c 7 7"]:
+        """F of each frame: the backbone, which sees 224 pixels whatever the crops' side."""
         scale = self.config.crop_side_px // CROP_SIDE_PX
-        small = crops
-        if scale > 1:
-            small = F.avg_pool2d(crops.flatten(0, 1), scale).unflatten(0, crops.shape[:2])
-        advisor = self.advisor(small)
-        with full_precision(crops.device):
+        small = F.avg_pool2d(crops, scale) if scale > 1 else crops
+        features: Tensor = self.advisor.backbone(small).to(crops.dtype)
+        return features
+
+    def advise_on(self, features: Float[Tensor, "b n c 7 7"]) -> Advice:
+        """The rest of the first half: what the Advisor makes of the frames' features."""
+        advisor = self.advisor.read(features)
+        with full_precision(features.device):
             cam = self.gradcam(self.advisor, advisor)  # (b, n, 7, 7)
-        features = None if self.aam is None else self.select_frames(advisor.features)
-        return Advice(advisor.logits, advisor.readout, cam, features)
+        seen = None if self.aam is None else self.select_frames(features)
+        return Advice(advisor.logits, advisor.readout, cam, seen)
 
     def attend(
         self, crops: Float[Tensor, "b n 3 side side"], advice: Advice
@@ -204,7 +242,7 @@ class Network(nn.Module):
         self._check_answer(output)
         return output
 
-    def select_frames(self, of_clip: Float[Tensor, "b n ..."]) -> Float[Tensor, "b a ..."]:
+    def select_frames(self, of_clip: Shaped[Tensor, "b n ..."]) -> Shaped[Tensor, "b a ..."]:
         """The frames that the Attended-Auxiliary Module sees (decision D5), for any clip tensor.
 
         Depth targets go through this too, so that they meet their frames.

@@ -1,17 +1,17 @@
-"""What a runtime is: uint8 clips in, `Scores` out."""
+"""What a runtime is: uint8 clips in, `Scores` out; and the same part by part."""
 
-import dataclasses
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from vivant.errors import InputError, WeightsError
-from vivant.networks.card import ModelCard
-from vivant.networks.config import NetworkConfig
+from vivant.networks.card import ModelCard, Precision
+from vivant.networks.part_specs import join, output_fields
 from vivant.records import Scores
 
-__all__ = ["Runner", "check_clips", "output_fields", "to_scores"]
+__all__ = ["Runner", "check_clips", "label", "run_in_parts", "to_scores"]
 
 _ROUNDING = 1e-5  # What float32 may add to a score of exactly 0 or 1.
 
@@ -24,6 +24,8 @@ class Runner(Protocol):
 
     card: ModelCard
     """What it runs."""
+    runtime: str
+    """What runs it, as verdicts say it: such as `onnx`, or `openvino bf16`."""
 
     def run(self, clips: Shaped[np.ndarray, "..."]) -> Scores:
         """Score clips.
@@ -38,14 +40,32 @@ class Runner(Protocol):
         """
         ...
 
+    def run_part(self, part: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run one part of the network: see `networks.part_specs`.
 
-def output_fields(architecture: NetworkConfig) -> tuple[str, ...]:
-    """The fields of `Scores` that a network of this architecture has, in their order."""
-    every = [field.name for field in dataclasses.fields(Scores)]
-    of_advisor = [f.name for f in dataclasses.fields(Scores) if f.default is dataclasses.MISSING]
-    if architecture.aam is None:
-        return tuple(of_advisor)
-    return tuple(name for name in every if name != "depth" or architecture.aam.depth_head)
+        Args:
+            part: Its name.
+            given: Its inputs by name; others are not looked at.
+
+        Raises:
+            CardError: the file has no parts: it was exported by an older version.
+        """
+        ...
+
+
+def run_in_parts(runner: Runner, clips: Shaped[np.ndarray, "..."]) -> Scores:
+    """Score clips part by part: as `Runner.run`, which it may stand for."""
+    check_clips(runner.card, clips)
+    return to_scores(join(runner.run_part, clips, output_fields(runner.card.architecture)))
+
+
+def label(runtime: str, precision: Precision) -> str:
+    """The name of a runtime in verdicts: with the arithmetic, where it is not float32.
+
+    >>> label("openvino", Precision(encode="bf16", execute="bf16"))
+    'openvino bf16'
+    """
+    return runtime if precision == Precision() else f"{runtime} {precision}"
 
 
 def check_clips(card: ModelCard, clips: Shaped[np.ndarray, "..."]) -> None:
@@ -63,7 +83,7 @@ def check_clips(card: ModelCard, clips: Shaped[np.ndarray, "..."]) -> None:
         )
 
 
-def to_scores(fields: dict[str, Float[np.ndarray, "..."]]) -> Scores:
+def to_scores(fields: Mapping[str, Float[np.ndarray, "..."]]) -> Scores:
     """The record of a network's answer.
 
     Raises:

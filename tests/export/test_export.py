@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -11,9 +12,9 @@ from torch import nn
 
 from builders import moved, seeded, small_config
 from vivant.errors import CardError, ParityError
-from vivant.export import onnx as export_module
-from vivant.export.onnx import export_onnx
-from vivant.export.parity import ParityReport
+from vivant.export import export as export_module
+from vivant.export.convert import convert
+from vivant.export.export import Exported, export_graph
 from vivant.networks.anchors import AnchorSelector
 from vivant.networks.card import read_card
 from vivant.networks.checkpoint import save_checkpoint
@@ -24,37 +25,40 @@ from vivant.runtimes.torch import TorchRunner
 
 
 @pytest.fixture(scope="module")
-def lite_graph(lite_card: Path, pytestconfig: pytest.Config) -> tuple[Path, ParityReport]:
+def lite_graph(lite_card: Path, pytestconfig: pytest.Config) -> Exported:
     """`lite` exported to ONNX; it stays in the cache for scripts/check_wheel.py."""
-    return export_onnx(lite_card, pytestconfig.cache.mkdir("export"))
+    return export_graph(lite_card, pytestconfig.cache.mkdir("export"))
 
 
-def test_every_field_is_torchs(lite_card: Path, lite_graph: tuple[Path, ParityReport]) -> None:
+def test_every_field_is_torchs(lite_card: Path, lite_graph: Exported) -> None:
     pictures = np.random.default_rng(8).integers(0, 256, (3, 5, 224, 224, 3), dtype=np.uint8)
     for num_threads, clips in ((1, pictures), (2, pictures[:1])):
         of_torch = TorchRunner(lite_card).run(clips)
-        of_onnx = OnnxRunner(lite_graph[0], num_threads=num_threads).run(clips)
+        of_onnx = OnnxRunner(lite_graph.card_path, num_threads=num_threads).run(clips)
         for name in of_torch.__dataclass_fields__:
             mine, theirs = getattr(of_onnx, name), getattr(of_torch, name)
             assert mine.dtype.type is theirs.dtype.type, name
             np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-def test_lite_answers_alike(lite_graph: tuple[Path, ParityReport]) -> None:
-    path, report = lite_graph
-    assert path.name == "lite.onnx.json"
-    assert report.num_clips == 4
-    assert report.logit_difference < 1e-4
-    assert report.anchor_agreement == 1
+def test_lite_answers_alike(lite_graph: Exported) -> None:
+    assert lite_graph.card_path.name == "lite.onnx.json"
+    assert set(lite_graph.parity) == {"onnx", "openvino"}
+    for report in lite_graph.parity.values():
+        assert report.num_clips == 4
+        assert report.logit_difference < 1e-4
+        assert report.anchor_agreement == 1
 
 
 def test_finer_grid_and_depth_answer_alike(tmp_path: Path) -> None:
     aam = AamConfig(widths=(8, 16, 24), frames="last", grid_side=7, depth_side=28)
     config = lite().model_copy(update={"aam": aam})
     card = save_checkpoint(moved(seeded(config)), tmp_path, "finer")
-    path, report = export_onnx(card, tmp_path)
-    assert report.anchor_agreement == 1
-    assert max(report.logit_difference, report.patch_difference) < 1e-4
+    exported = export_graph(card, tmp_path)
+    path = exported.card_path
+    for report in exported.parity.values():
+        assert report.anchor_agreement == 1
+        assert max(report.logit_difference, report.patch_difference) < 1e-4
     pictures = np.random.default_rng(9).integers(0, 256, (2, 5, 224, 224, 3), dtype=np.uint8)
     of_torch, of_onnx = TorchRunner(card).run(pictures), OnnxRunner(path).run(pictures)
     assert of_onnx.depth.shape == (2, 1, 4, 28, 28)
@@ -66,9 +70,11 @@ def test_finer_grid_and_depth_answer_alike(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_se_resnet18_answers_alike(tmp_path: Path) -> None:
     card = save_checkpoint(moved(seeded(small_config())), tmp_path, "small")
-    path, report = export_onnx(card, tmp_path / "graph")
-    assert report.logit_difference < 1e-4
-    assert report.anchor_agreement == 1
+    of_graph = export_graph(card, tmp_path / "graph")
+    path = of_graph.card_path
+    for report in of_graph.parity.values():
+        assert report.logit_difference < 1e-4
+        assert report.anchor_agreement == 1
     exported, original = read_card(path), read_card(card)
     assert exported.architecture == original.architecture
     assert exported.preprocessing == original.preprocessing
@@ -86,18 +92,20 @@ def test_se_resnet18_answers_alike(tmp_path: Path) -> None:
         small_config(grid_side=7, depth_side=28),
         small_config(grid_side=7, depth_side=7, offset_slots="per_cell", num_patches=9),
         small_config().model_copy(update={"crop_side_px": 448, "fusion": "exp_mul"}),
+        small_config().model_copy(update={"fusion": "aam"}),
+        small_config().model_copy(update={"fusion": "am"}),
         NetworkConfig(
             advisor=AdvisorConfig(backbone="legacy_se_resnet18", readout="mean"),
             aam=None,
             fusion="am",
         ),
     ],
-    ids=["model_d", "per_cell", "rank", "7x7_28", "7x7_7", "hires", "advisor"],
+    ids=["model_d", "per_cell", "rank", "7x7_28", "7x7_7", "hires", "aam", "am", "advisor"],
 )
 def test_every_option_answers_alike(config: NetworkConfig, tmp_path: Path) -> None:
     network = seeded(config) if config.aam is None else moved(seeded(config))
-    _, report = export_onnx(save_checkpoint(network, tmp_path, "some"), tmp_path)
-    assert report.logit_difference < 1e-3
+    exported = export_graph(save_checkpoint(network, tmp_path, "some"), tmp_path)
+    assert all(report.logit_difference < 1e-3 for report in exported.parity.values())
 
 
 class Selection(nn.Module):
@@ -119,7 +127,7 @@ def test_ties_are_broken_alike(grid_side: int, generator: torch.Generator) -> No
     selection = Selection(grid_side)
     dynamic = ({0: torch.export.Dim("maps")},)
     traced = torch.export.export(selection, (maps,), dynamic_shapes=dynamic)
-    content = export_module.convert(traced, ["cam"], ["cells"])
+    content = convert(traced, ["cam"], ["cells"]).SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (cells,) = session.run(None, {"cam": maps.numpy()})
     np.testing.assert_array_equal(cells, selection(maps).numpy())
@@ -127,19 +135,19 @@ def test_ties_are_broken_alike(grid_side: int, generator: torch.Generator) -> No
 
 
 def test_graph_that_answers_otherwise_is_not_written(
-    lite_graph: tuple[Path, ParityReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite_graph: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The graph holds other weights than the checkpoint: parity must notice."""
-    other_weights = lite_graph[0].with_suffix("").read_bytes()
+    other_weights = onnx.load(lite_graph.card_path.with_suffix(""))
     card = save_checkpoint(moved(seeded(lite(), seed=99)), tmp_path, "lite")
-    monkeypatch.setattr(export_module, "trace", lambda graph: None)
-    monkeypatch.setattr(export_module, "convert", lambda *names: other_weights)
+    monkeypatch.setattr(export_module, "trace_parts", lambda *parts: {})
+    monkeypatch.setattr(export_module, "join_parts", lambda *parts: other_weights)
     with pytest.raises(ParityError, match="expected the same logits within"):
-        export_onnx(card, tmp_path / "graph")
+        export_graph(card, tmp_path / "graph")
     assert not (tmp_path / "graph").exists()
 
 
-def test_exported_card_is_no_checkpoint(lite_graph: tuple[Path, ParityReport]) -> None:
+def test_exported_card_is_no_checkpoint(lite_graph: Exported) -> None:
     with pytest.raises(CardError, match="is the card of an onnx file: expected safetensors"):
-        export_onnx(lite_graph[0], lite_graph[0].parent / "again")
-    assert json.loads(lite_graph[0].read_text())["versions"]["opset"] == "20"
+        export_graph(lite_graph.card_path, lite_graph.card_path.parent / "again")
+    assert json.loads(lite_graph.card_path.read_text())["versions"]["opset"] == "20"
