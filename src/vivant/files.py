@@ -1,12 +1,22 @@
 """Files that are there when they are whole, and what a killed run leaves of others."""
 
+import json
 import os
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from vivant.errors import OutputError
 
-__all__ = ["is_unfinished", "put_in_place", "remove_unfinished", "unfinished_path", "write_whole"]
+__all__ = [
+    "claim",
+    "is_unfinished",
+    "put_in_place",
+    "remove_unfinished",
+    "unfinished_path",
+    "write_whole",
+]
 
 _UNFINISHED = ".*.[0-9]*.part"
 
@@ -71,6 +81,48 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise OutputError(
             f"cannot write {path}: {error.strerror}. Choose another folder, with room"
         ) from error
+
+
+def claim(
+    folder: Path, name: str, identity: Mapping[str, Any], what: str, instead: str = "another folder"
+) -> None:
+    """Make sure that what a folder keeps of an earlier run belongs to this one.
+
+    Args:
+        folder: Where a run keeps its parts; made where it is not there.
+        name: Of the file in it that says what they are of.
+        identity: What the parts depend on, ready for JSON.
+        what: What the folder has where they belong to another run, for the message.
+        instead: What to name then, for the message.
+
+    Raises:
+        OutputError: they do, or the folder cannot be read or written.
+    """
+    text = json.dumps(identity, indent=1, sort_keys=True) + "\n"
+    path = folder / name
+    try:
+        there = path.read_text("utf-8") if path.is_file() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise OutputError(f"{path} cannot be read: {error}. Delete {folder}") from error
+    if there is None:
+        write_whole(path, text)
+    elif there != text:
+        changed = ", ".join(_changed(there, text))
+        raise OutputError(
+            f"{folder} has {what} (differs in: {changed}): delete it, or name {instead}"
+        )
+
+
+def _changed(before: str, now: str) -> list[str]:
+    """The names of what differs in two objects of JSON."""
+    try:
+        old = json.loads(before)
+    except ValueError:
+        old = None
+    if not isinstance(old, dict):
+        return ["all"]
+    new = json.loads(now)
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
 def remove_unfinished(root: Path) -> None:

@@ -31,7 +31,7 @@ def test_version_is_the_packages() -> None:
 def test_help_names_every_command() -> None:
     answer = vivant("--help")
     assert answer.returncode == 0
-    for command in ("check", "data", "doctor", "model", "export"):
+    for command in ("check", "score", "data", "doctor", "model", "export"):
         assert command in answer.stdout
 
 

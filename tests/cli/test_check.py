@@ -44,7 +44,7 @@ def _made_up_network(monkeypatch: pytest.MonkeyPatch) -> None:
         "untrained.json": MadeUpRunner(0.9, card(training=None, point=None)),
         "odd.json": Odd(),
     }
-    monkeypatch.setattr("vivant.session.session.open_runner", lambda path: networks[path.name])
+    monkeypatch.setattr("vivant.session.session.open_runner", lambda path, *_: networks[path.name])
 
 
 def check(*arguments: object, model: str = "person.json") -> Result:

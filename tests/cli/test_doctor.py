@@ -38,7 +38,7 @@ def test_untrained_model_is_noted(lite_card: Path) -> None:
 
 
 def test_trained_model_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vivant.runtimes.opening.open_runner", lambda path: MadeUpRunner())
+    monkeypatch.setattr("vivant.runtimes.opening.open_runner", lambda *_: MadeUpRunner())
     _, lines = doctor("--model", "any.json")
     assert lines["model"] == {
         "what": "model",

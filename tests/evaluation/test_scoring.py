@@ -9,6 +9,7 @@ from evaluations import GreyRunner, grey_rows, grey_store, row, shown
 from made_up import card
 from people import person_video
 from prepared import new_store
+from text_session import TextSession
 from vivant.errors import DataError, OutputError
 from vivant.evaluation.scored import ScoredPresentation, load_scored
 from vivant.evaluation.scoring import FileSource, StoreSource, open_source, score_sides
@@ -156,6 +157,19 @@ def test_files_are_checked_as_a_session_does_and_a_bad_one_is_a_reason(tmp_path:
         assert [clip.score for clip in each.clips] == [w.bona_fide_score for w in verdict.windows]
         assert each.reasons == tuple(reason.code for reason in verdict.reasons)
     source.close()
+
+
+def test_a_mistake_of_ours_over_one_file_is_its_reason_and_no_end(tmp_path: Path) -> None:
+    for split, texts in (("train", "9"), ("dev", "204"), ("test", "bug")):
+        for kind in ("bona_fide", "attack/print"):
+            path = tmp_path / "data" / split / kind / f"{split}.mp4"
+            path.parent.mkdir(parents=True)
+            path.write_text(texts if kind == "bona_fide" else "51")
+    source = FileSource(TextSession(), tmp_path / "data", "folder")
+    rows = score_sides(source, PROTOCOL, tmp_path / "kept", ignore)
+    reasons = {each.presentation.path: each.reasons for each in rows}
+    assert reasons.pop("test/bona_fide/test.mp4") == ("FAILED",)
+    assert set(reasons.values()) == {()}
 
 
 def test_a_model_without_an_operating_point_can_be_evaluated(tmp_path: Path) -> None:

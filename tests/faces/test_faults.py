@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vivant.faces.faults import clip_faults, common_faults, frame_faults
-from vivant.faces.identity import Appearance
+from vivant.faces.identity import Appearance, changes
 from vivant.faces.limits import QualityLimits
 from vivant.faces.look import Look
 from vivant.faces.quality import FaceQuality
@@ -46,7 +46,7 @@ def appearances(number: int) -> list[Appearance]:
 
 
 def of_clip(seen: list[Look], *, is_still: bool = False) -> list[Finding]:
-    return list(clip_faults(seen, appearances(len(seen)), LIMITS, is_still=is_still))
+    return list(clip_faults(seen, changes(appearances(len(seen))), LIMITS, is_still=is_still))
 
 
 def test_good_face_has_no_fault() -> None:
@@ -138,7 +138,7 @@ def test_good_clip_has_no_fault() -> None:
 
 
 def test_clip_without_a_face_says_so_and_nothing_else() -> None:
-    (found,) = clip_faults([Look(0.0), Look(0.1)], [], LIMITS, is_still=False)
+    (found,) = clip_faults([Look(0.0), Look(0.1)], changes([]), LIMITS, is_still=False)
     assert (found.code, found.measured) == (Reason.NO_FACE, None)
     assert found.message == "no face on 2 frames: show one to the camera, and come closer"
 
@@ -190,7 +190,7 @@ def test_clip_that_changes_says_what_does(second: str, message: str) -> None:
         "scene": np.full((18, 32), 40.0),
     }[second]
     both = first + [replace(look, **{second: change}) for look in first]
-    (found,) = clip_faults(looks(10), both, LIMITS, is_still=False)
+    (found,) = clip_faults(looks(10), changes(both), LIMITS, is_still=False)
     assert found.code is Reason.FACE_CHANGED
     assert message in found.message
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from faces.filming import frontal
 from vivant.faces.faults import clip_faults, frame_faults
-from vivant.faces.identity import Appearance
+from vivant.faces.identity import Appearance, changes
 from vivant.faces.limits import QualityLimits
 from vivant.faces.look import Look
 from vivant.faces.quality import FaceQuality, pose
@@ -84,10 +84,10 @@ def test_switched_off_nothing_fails_a_clip() -> None:
         )
         for step, colour in enumerate(colours)
     ]
-    assert {f.code.value for f in clip_faults(looks, appearances, QualityLimits(), is_still=False)} == {
+    assert {f.code.value for f in clip_faults(looks, changes(appearances), QualityLimits(), is_still=False)} == {
         "MULTIPLE_FACES", "FACE_LOST", "FACE_CHANGED", "STATIC_FRAMES",
     }  # fmt: skip
-    assert clip_faults(looks, appearances, QualityLimits.off(), is_still=False) == ()
+    assert clip_faults(looks, changes(appearances), QualityLimits.off(), is_still=False) == ()
 
 
 def test_switched_off_a_face_may_look_away() -> None:

@@ -5,11 +5,18 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from made_up import MadeUpRunner, card
+from made_up import TRAINED, MadeUpRunner, card
 from media import pattern, video
 from people import person_video
 from vivant.errors import MediaError, Refusal, WeightsError
-from vivant.session.report import CheckRecord, PatchRecord, json_schema, of_error, of_verdict
+from vivant.session.report import (
+    CheckRecord,
+    PatchRecord,
+    json_schema,
+    of_error,
+    of_model,
+    of_verdict,
+)
 from vivant.session.session import Session
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "check.schema.json"
@@ -129,3 +136,15 @@ def test_untrained_and_synthetic_models_are_marked(records: dict[str, CheckRecor
     assert records["bona fide"].model is not None
     assert not records["bona fide"].model.untrained
     assert records["bona fide"].model.trained_on == "made-up:1"
+
+
+def test_a_model_s_note_says_what_it_was_trained_on() -> None:
+    synthetic = TRAINED.model_copy(update={"is_synthetic": True})
+    for training, expected in (
+        (None, "UNTRAINED: its scores mean nothing, and it never decides"),
+        (synthetic, "trained on simulated attacks (made-up:1)"),
+        (TRAINED, "trained on made-up:1"),
+    ):
+        found = card(training=training, **({} if training else {"point": None}))
+        with Session(MadeUpRunner(card_=found), isolated=False) as session:
+            assert of_model(session.model).note == expected

@@ -9,16 +9,18 @@ import pytest
 from PIL import Image
 
 from builders import moved, seeded, small_config
+from evaluations import GreyRunner
 from made_up import TRAINED, MadeUpRunner, card
 from media import pattern, video
 from people import person, person_video, swaying
+from text_session import TextSession, seen
 from vivant.errors import InputError, MediaError, Refusal
 from vivant.faces.limits import QualityLimits
 from vivant.geometry.crop import cut
 from vivant.networks.checkpoint import save_checkpoint
 from vivant.records import Caution, Reason
 from vivant.runtimes.opening import open_runner
-from vivant.session.session import Session
+from vivant.session.session import STARTER, Session
 from vivant.session.verdict import Decision
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -334,3 +336,52 @@ def test_webcam_clip_has_a_whole_score_record_with_limits_off(path: Path, small_
     for field in fields(window):
         assert getattr(window, field.name) is not None
     assert not window.is_padded
+
+
+def test_presentations_judged_together_share_the_network_s_time_by_their_clips() -> None:
+    runner = MadeUpRunner()
+    session = TextSession(runner)
+    two, none, one = session.conclude([seen([10, 20]), seen([]), seen([30])])
+    assert [len(clips) for clips in runner.clips] == [3]
+    assert [len(each.windows) for each in (two, none, one)] == [2, 0, 1]
+    assert [clip[0, 0, 0, 0] for clip in runner.clips[0]] == [10, 20, 30]
+    assert two.timings.network_s == pytest.approx(2 * one.timings.network_s)
+    assert none.timings.network_s == 0
+    for each in (two, none, one):
+        assert (each.timings.decode_s, each.timings.faces_s) == (0.25, 0.5)
+        assert each.timings.total_s >= 0.75 + each.timings.network_s
+    assert codes(none.reasons) == ["NO_FACE"]
+    assert none.bona_fide_score is None
+
+
+def test_clips_go_to_the_network_in_runs_of_the_size_that_is_asked_for() -> None:
+    runner = GreyRunner()
+    verdict, other = TextSession(runner).conclude([seen([51, 102, 153]), seen([204])], 2)
+    assert [len(clips) for clips in runner.clips] == [2, 2]
+    scores = [window.bona_fide_score for window in verdict.windows]
+    assert scores == pytest.approx([0.2, 0.4, 0.6])
+    assert other.bona_fide_score == pytest.approx(0.8)
+    with pytest.raises(InputError, match="expected at least one clip in a run of the network"):
+        TextSession().conclude([], 0)
+
+
+def test_runtime_and_threads_are_the_runner_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def open_made_up(*words: object) -> MadeUpRunner:
+        asked.append(words)
+        runner = MadeUpRunner()
+        runner.runtime = "openvino bf16"
+        return runner
+
+    monkeypatch.setattr("vivant.session.session.open_runner", open_made_up)
+    with Session.open(Path("a.json"), isolated=False, runtime="openvino", num_threads=3) as session:
+        assert session.model.runtime == "openvino bf16"
+    Session.open(isolated=False)
+    assert asked == [(Path("a.json"), "openvino", 3), (STARTER, "auto", 0)]
+
+
+def test_a_verdict_needs_an_answer_to_each_clip() -> None:
+    session = TextSession()
+    with pytest.raises(InputError, match="expected answers to 2 clips, got 0"):
+        session.judge(seen([10, 20]), (), 0.0)

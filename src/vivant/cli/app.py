@@ -9,6 +9,7 @@ from rich.text import Text
 
 from vivant import __version__
 from vivant.cli import (
+    bench,
     calibrate,
     check,
     doctor,
@@ -61,6 +62,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
 app.command("metrics")(metrics.metrics)
 app.command("reproduce")(reproduce.reproduce)
+app.command("bench")(bench.bench)
 
 
 def _print_version(value: bool) -> bool:

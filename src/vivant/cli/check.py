@@ -1,6 +1,7 @@
 """`vivant check`: videos, pictures, folders of frames or a camera in, verdicts out."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +34,40 @@ ProfileFile = Annotated[
     ),
 ]
 
+RuntimeName = Annotated[
+    str,
+    typer.Option(
+        help="What runs the network: onnx or openvino for graphs; torch, torch-compile, "
+        "torch-cuda-graphs for checkpoints, with a device where it is not the processor: "
+        "torch:cuda. auto: the fastest that is installed, timed once for each model."
+    ),
+]
+Threads = Annotated[int, typer.Option(min=0, help="Threads of the network; 0: one a core.")]
+
+
+class View(StrEnum):
+    """Where a camera's picture is shown."""
+
+    AUTO = "auto"
+    WINDOW = "window"
+    TERMINAL = "terminal"
+    NONE = "none"
+
+
+Seconds = Annotated[
+    float, typer.Option(help="How long to film with a camera; the verdict is about all of it.")
+]
+ViewOption = Annotated[
+    View, typer.Option(help="Where a camera's picture and the verdict so far are shown, live.")
+]
+ExplainFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder for a picture of each verdict: boxes, Grad-CAM, depth maps."),
+]
+DetectorName = Annotated[
+    str, typer.Option(help="What finds faces: blazeface, or centerface:FILE with its ONNX file.")
+]
+
 
 def check(
     paths: Annotated[
@@ -58,20 +93,13 @@ def check(
     rtsp: Annotated[
         str | None, typer.Option(help="Take a network camera's stream: rtsp://...")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="How long to film with a camera.")] = 5.0,
+    seconds: Seconds = 5.0,
+    view: ViewOption = View.AUTO,
     fps: Annotated[
         float, typer.Option(help="Frames in a second of a folder of pictures.", min=0.1)
     ] = 30.0,
-    explain: Annotated[
-        Path | None,
-        typer.Option(help="Folder for a picture of each verdict: boxes, Grad-CAM, depth maps."),
-    ] = None,
-    detector: Annotated[
-        str,
-        typer.Option(
-            help="What finds faces: blazeface, or centerface:FILE with its ONNX file.",
-        ),
-    ] = "blazeface",
+    explain: ExplainFolder = None,
+    detector: DetectorName = "blazeface",
     trusted: Annotated[
         bool,
         typer.Option(
@@ -79,6 +107,8 @@ def check(
             help="Decode in this process, without isolation: for files that you made yourself.",
         ),
     ] = False,
+    runtime: RuntimeName = "auto",
+    threads: Threads = 0,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="Print one JSON object a line (docs/check.schema.json)."),
@@ -96,11 +126,18 @@ def check(
 
     if explain is not None:
         _make_folder(explain)
-    with Session.open(model, detector=detector, isolated=not trusted, profile=profile) as session:
+    with Session.open(
+        model,
+        detector=detector,
+        isolated=not trusted,
+        profile=profile,
+        runtime=runtime,
+        num_threads=threads,
+    ) as session:
         if paths:
             jobs = [(str(path), partial(session.check, path, rate=fps)) for path in paths]
         else:
-            jobs = [_camera_job(session, camera, rtsp, seconds)]
+            jobs = [_camera_job(session, camera, rtsp, seconds, view)]
         records: list[CheckRecord] = []
         for record, verdict in _run(jobs, session):
             if as_json:
@@ -139,18 +176,32 @@ def _run(
 
 
 def _camera_job(
-    session: "Session", camera: int | None, rtsp: str | None, seconds: float
+    session: "Session", camera: int | None, rtsp: str | None, seconds: float, view: View
 ) -> tuple[str, "partial[Verdict]"]:
+    """Film, and show the verdict so far; the last one is about all that was filmed."""
+    from vivant.cli.live import choose_view, viewer
+    from vivant.session.stream import Stream
     from vivant.video.camera import open_camera, open_stream
 
-    interval_s = session.card.preprocessing.frame_interval_s
+    preprocessing = session.card.preprocessing
 
     def ask() -> "Verdict":
+        console = Console(stderr=True)
+        interval_s, limits = preprocessing.frame_interval_s, session.video_limits
         if rtsp is not None:
-            return session.check_media(open_stream(rtsp, seconds, interval_s, session.video_limits))
-        assert camera is not None
-        Console(stderr=True).print(f"filming for {seconds:g} seconds: look into the camera")
-        return session.check_media(open_camera(camera, seconds, interval_s, session.video_limits))
+            media = open_stream(rtsp, seconds, interval_s, limits)
+        else:
+            assert camera is not None
+            media = open_camera(camera, seconds, interval_s, limits)
+        console.print(f"filming for {seconds:g} seconds: look into the camera")
+        least_s = interval_s * session.card.architecture.num_frames
+        stream = Stream(session, span_s=max(seconds, least_s), live=True)
+        where = choose_view(console) if view is View.AUTO else view.value
+        with viewer(where, console) as show:
+            for verdict in stream.follow(media.frames):
+                if not show(verdict, stream):
+                    break
+        return stream.end()
 
     # Not the address: it may hold a password.
     return ("rtsp" if camera is None else f"camera {camera}"), partial(ask)

@@ -20,7 +20,7 @@ from vivant.cli.run_card import find_card
 if TYPE_CHECKING:
     from vivant.evaluation.report import Section
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "progress_bar"]
 
 FOLDER = "evaluation"
 """Where results lie, in the folder of the card."""
@@ -68,7 +68,7 @@ def evaluate(
     folder = out or card.parent / FOLDER
     runner = open_runner(card)
     source = open_source(runner, data, protocol, partial(Session, runner, isolated=not trusted))
-    with _progress_bar() as tell:
+    with progress_bar() as tell:
         rows = score_sides(source, protocol, folder / _PARTS, tell)
     sections = measure_rows(rows, rule)
     mistakes = draw_mistakes(source, rows, sections[0]) if with_images else None
@@ -90,7 +90,7 @@ def evaluate(
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None]]:
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
     """Within, a bar on the terminal, which is told how many of how many are done."""
     columns = (
         TextColumn("{task.description}"),

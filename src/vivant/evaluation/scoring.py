@@ -6,10 +6,7 @@ fast. The store's pictures are JPEGs, so that scores differ a little: of 28 draw
 the mean and by 0.075 at most.
 """
 
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -18,14 +15,14 @@ import numpy as np
 from vivant.datasets.cross import FRAMES
 from vivant.datasets.made_up import is_made_up
 from vivant.datasets.naming import divide, parse_protocol
-from vivant.errors import DataError, MediaError, OutputError, VivantError
+from vivant.errors import DataError, MediaError
 from vivant.evaluation.scored import (
     ScoredClip,
     ScoredPresentation,
     load_scored,
     save_scored,
 )
-from vivant.files import write_whole
+from vivant.files import claim
 from vivant.plugins import find
 from vivant.preparation.clips import ClipStore, decode, spread_windows
 from vivant.preparation.info import fingerprint
@@ -34,23 +31,23 @@ from vivant.preparation.schema import to_presentation
 from vivant.preparation.store import Store
 from vivant.records import NUM_WINDOWS, Presentation, Reason, Split
 from vivant.runtimes.runner import Runner
+from vivant.session.batch import BATCH_CLIPS, check_many
 from vivant.session.clip import Clip, to_results
 from vivant.session.report import FAILED
 from vivant.session.session import Session
-from vivant.session.verdict import WindowResult
+from vivant.session.verdict import Verdict, WindowResult
 
 __all__ = ["FileSource", "Source", "StoreSource", "open_source", "score_sides"]
 
 _OF_MODEL = (Reason.UNTRAINED_MODEL, Reason.NO_OPERATING_POINT)
 """Reasons that no presentation is to blame for: an evaluation is what they are waiting for."""
-_BATCH_CLIPS = 8
 _PART_ROWS = 64
 """Presentations that are kept together: what a kill can cost."""
 _IDENTITY = "evaluation.json"
 _SIDES = (Split.DEV, Split.TEST)
 
 T = TypeVar("T")
-Seen = tuple[tuple[WindowResult, ...], tuple[str, ...]]
+Answer = tuple[tuple[WindowResult, ...], tuple[str, ...]]
 """Clips with the network's answers, and codes why there is no answer to the whole."""
 
 
@@ -64,7 +61,7 @@ class Source(Protocol):
     identity: dict[str, Any]
     """What the scores depend on, ready for JSON."""
 
-    def look(self, rows: Sequence[Presentation]) -> Iterator[Seen]:
+    def look(self, rows: Sequence[Presentation]) -> Iterator[Answer]:
         """Score presentations, in their order.
 
         Raises:
@@ -101,14 +98,14 @@ class StoreSource:
         self.is_synthetic = store.manifest.is_synthetic
         self.identity = {"store": fingerprint(store), "weights": card.weights.sha256}
 
-    def look(self, rows: Sequence[Presentation]) -> Iterator[Seen]:
+    def look(self, rows: Sequence[Presentation]) -> Iterator[Answer]:
         """See `Source.look`."""
         windows = []
         for row in rows:
             found = self._clips.windows(row.path, row.max_frames)
             windows.append(spread_windows(found, NUM_WINDOWS) if found else [])
         every = [window for of_row in windows for window in of_row]
-        results = (result for some in _batched(every, _BATCH_CLIPS) for result in self._score(some))
+        results = (result for some in _batched(every, BATCH_CLIPS) for result in self._score(some))
         for row, of_row in zip(rows, windows, strict=True):
             yield tuple(next(results) for _ in of_row), self._reasons(row, is_seen=bool(of_row))
 
@@ -158,29 +155,26 @@ class FileSource:
         self.is_synthetic = is_made_up(root, self.presentations)
         self.identity = {"files": dataset, "weights": session.card.weights.sha256}
 
-    def look(self, rows: Sequence[Presentation]) -> Iterator[Seen]:
+    def look(self, rows: Sequence[Presentation]) -> Iterator[Answer]:
         """See `Source.look`."""
         if any(row.max_frames is not None or FRAMES in row.columns for row in rows):
             raise DataError(
                 "some presentations are a part of a video or a series of pictures: prepare them "
                 "with `vivant data prepare`, and give the store as --data"
             )
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            yield from pool.map(self._check, rows)
+        for _, answer in check_many(self._session, [self._root / row.path for row in rows]):
+            yield self._answer(answer)
 
     def close(self) -> None:
         """End the session's processes."""
         self._session.close()
 
-    def _check(self, row: Presentation) -> Seen:
-        try:
-            verdict = self._session.check(self._root / row.path)
-        except MediaError as error:
-            return (), (error.code,)
-        except (VivantError, OSError):
-            return (), (FAILED,)
-        reasons = [reason.code for reason in verdict.reasons if reason.code not in _OF_MODEL]
-        return verdict.windows, tuple(reasons)
+    @staticmethod
+    def _answer(answer: Verdict | Exception) -> Answer:
+        if isinstance(answer, Exception):
+            return (), (answer.code if isinstance(answer, MediaError) else FAILED,)
+        reasons = [reason.code for reason in answer.reasons if reason.code not in _OF_MODEL]
+        return answer.windows, tuple(reasons)
 
 
 def open_source(
@@ -230,7 +224,8 @@ def score_sides(
     if lacking:
         raise DataError(f"protocol {protocol} has nothing on the side {', '.join(lacking)}")
     paths = [f"{side} {row.path}" for side, row in todo]
-    _claim(folder, {**source.identity, "protocol": protocol, "presentations": paths})
+    identity = {**source.identity, "protocol": protocol, "presentations": paths}
+    claim(folder, _IDENTITY, identity, "the scores of another model, protocol or state of the data")
     found: list[ScoredPresentation] = []
     for number, part in enumerate(_batched(todo, _PART_ROWS)):
         path = folder / f"part-{number:05}.parquet"
@@ -251,21 +246,3 @@ def score_sides(
 def _batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for at in range(0, len(items), size):
         yield items[at : at + size]
-
-
-def _claim(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Make sure that what is in a folder is of the same model, data and protocol.
-
-    Raises:
-        OutputError: it is not, or the folder cannot be written.
-    """
-    text = json.dumps(identity, indent=1, sort_keys=True) + "\n"
-    path = folder / _IDENTITY
-    if path.is_file():
-        if path.read_text("utf-8") != text:
-            raise OutputError(
-                f"{folder} has the scores of another model, protocol or state of the data: name "
-                "another folder, or delete this one"
-            )
-        return
-    write_whole(path, text)

@@ -17,7 +17,7 @@ from vivant.networks.card import ModelCard
 from vivant.records import Scores
 from vivant.runtimes.runner import Runner
 
-__all__ = ["DriftReport", "judge_drift", "run_all", "scores_stand", "too_far"]
+__all__ = ["DriftReport", "judge_drift", "refuse", "run_all", "scores_stand", "too_far"]
 
 MIN_ANCHOR_AGREEMENT = 0.95
 """Share of frames with the same anchor set."""

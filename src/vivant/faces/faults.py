@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from vivant.faces.identity import Appearance, changes
+from vivant.faces.identity import Changes
 from vivant.faces.limits import QualityLimits
 from vivant.faces.look import Look
 from vivant.faces.quality import FaceQuality
@@ -79,7 +79,7 @@ def common_faults(looks: Sequence[Look]) -> tuple[Finding, ...]:
 
 def clip_faults(
     looks: Sequence[Look],
-    appearances: Sequence[Appearance],
+    change: Changes,
     limits: QualityLimits,
     *,
     is_still: bool,
@@ -88,7 +88,7 @@ def clip_faults(
 
     Args:
         looks: Of all frames, in the order of time.
-        appearances: Of the frames with the face, in the order of time.
+        change: Of the face and the scene, over the frames with the face.
         limits: What each number must reach.
         is_still: Whether it was a picture: then nobody asks it to move.
     """
@@ -100,7 +100,6 @@ def clip_faults(
                 f"no face on {len(looks)} frames: show one to the camera, and come closer",
             ),
         )
-    change = changes(appearances)
     most, least = _most, _least
     found = [
         most(Reason.MULTIPLE_FACES, "another face is on {:.0%} of the frames, at most {:.0%} is "

@@ -4,9 +4,10 @@ This notices a video that was cut and people who differ in looks or in skin; it 
 anybody, and two people who look alike pass.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from jaxtyping import Float, UInt8
 from vivant.faces.track import Face
 from vivant.geometry.shrink import shrink
 
-__all__ = ["Appearance", "Changes", "appearance", "changes"]
+__all__ = ["Appearance", "Changes", "History", "appearance", "changes"]
 
 _SPAN = 3  # Looks before and after a moment whose median is compared: one hand is outvoted.
 _MOVING = 5.0  # A cut changes this many times as much as the video usually does.
@@ -71,23 +72,72 @@ def appearance(pixels: UInt8[np.ndarray, "height width 3"], face: Face) -> Appea
     return Appearance(detail, colour, grey)
 
 
+class History:
+    """The looks of one face, compared as they come: what `changes` says of them is kept up.
+
+    A file's history is whole; a stream forgets what is too long ago.
+    """
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, Appearance]] = deque()
+        self._moments: deque[tuple[float, float, float]] = deque()  # Time, likeness, colour.
+        self._steps: deque[tuple[float, float]] = deque()  # Time, change of the whole frame.
+
+    def add(self, time_s: float, look: Appearance) -> None:
+        """Compare the next look with those before.
+
+        Args:
+            time_s: When it was taken; it ascends.
+            look: The face there.
+        """
+        if self._looks:
+            before = self._looks[-1][1]
+            self._steps.append((time_s, float(np.abs(look.scene - before.scene).mean())))
+        self._looks.append((time_s, look))
+        last = [look for _, look in islice(reversed(self._looks), 2 * _SPAN)]
+        if len(last) == 2 * _SPAN:
+            (detail, colour), (detail_then, colour_then) = map(
+                _typical, (last[:_SPAN], last[_SPAN:])
+            )
+            likeness = _correlation(detail_then, detail)
+            moved = float(np.linalg.norm(colour - colour_then))
+            self._moments.append((time_s, likeness, moved))
+
+    def forget(self, before_s: float) -> None:
+        """Let go of what was before a time."""
+        for kept in (self._looks, self._moments, self._steps):
+            while kept and kept[0][0] < before_s:
+                kept.popleft()
+
+    def changes(self) -> Changes:
+        """The largest changes."""
+        steps = [step for _, step in self._steps]
+        usual = float(np.median(steps)) if steps else 0.0
+        return Changes(
+            likeness=min((likeness for _, likeness, _ in self._moments), default=1.0),
+            colour=max((colour for _, _, colour in self._moments), default=0.0),
+            scene=max((step for step in steps if step > _MOVING * usual), default=0.0),
+        )
+
+
 def changes(looks: Sequence[Appearance]) -> Changes:
     """Compare what is before each moment of a clip with what is after it.
 
     Args:
         looks: Of the frames with the face, in the order of time.
     """
-    likeness, colour = 1.0, 0.0
-    for moment in range(_SPAN, len(looks) - _SPAN + 1):
-        before, after = looks[moment - _SPAN : moment], looks[moment : moment + _SPAN]
-        details = [np.median([look.detail for look in part], axis=0) for part in (before, after)]
-        colours = [np.median([look.colour for look in part], axis=0) for part in (before, after)]
-        likeness = min(likeness, _correlation(*details))
-        colour = max(colour, float(np.linalg.norm(colours[1] - colours[0])))
-    steps = [float(np.abs(after.scene - before.scene).mean()) for before, after in pairwise(looks)]
-    usual = float(np.median(steps)) if steps else 0.0
-    scene = max((step for step in steps if step > _MOVING * usual), default=0.0)
-    return Changes(likeness, colour, scene)
+    history = History()
+    for position, look in enumerate(looks):
+        history.add(float(position), look)
+    return history.changes()
+
+
+def _typical(
+    looks: Sequence[Appearance],
+) -> tuple[Float[np.ndarray, "24 20"], Float[np.ndarray, " 2"]]:
+    """Median detail and colour of some looks."""
+    detail = np.median([look.detail for look in looks], axis=0)
+    return detail, np.median([look.colour for look in looks], axis=0)
 
 
 def _correlation(one: Float[np.ndarray, "24 20"], other: Float[np.ndarray, "24 20"]) -> float:

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from vivant.faces.detectors.detector import Detector
 from vivant.faces.faults import clip_faults, frame_faults
-from vivant.faces.identity import Appearance, appearance
+from vivant.faces.identity import History, appearance
 from vivant.faces.limits import QualityLimits
 from vivant.faces.look import Look
 from vivant.faces.mesh import FaceMesh
@@ -41,7 +41,7 @@ class Observer:
         self._tracker = Tracker(eyes.detector, eyes.mesh)
         self._limits = limits
         self._before: UInt8[np.ndarray, "height width 3"] | None = None
-        self._appearances: list[Appearance] = []
+        self._history = History()
         self.looks: list[Look] = []
         """One for each frame, in the order of time."""
         self.face: Face | None = None
@@ -58,7 +58,7 @@ class Observer:
             if self._before is not None:
                 moved = motion(self._before, frame.pixels, face)
             quality = measure(frame.pixels, face)
-            self._appearances.append(appearance(frame.pixels, face))
+            self._history.add(frame.time_s, appearance(frame.pixels, face))
             look = Look(
                 frame.time_s,
                 others=others,
@@ -78,4 +78,9 @@ class Observer:
         Args:
             is_still: Whether it was a picture: then nobody asks it to move.
         """
-        return clip_faults(self.looks, self._appearances, self._limits, is_still=is_still)
+        return clip_faults(self.looks, self._history.changes(), self._limits, is_still=is_still)
+
+    def forget(self, before_s: float) -> None:
+        """Let go of the looks before a time: a stream has no end."""
+        self._history.forget(before_s)
+        self.looks = [look for look in self.looks if look.time_s >= before_s]

@@ -74,6 +74,15 @@ class AamConfig(_Part):
             raise ValueError(f"expected widths of 2 to 1024 channels, got {self.widths}")
         return self
 
+    def frames_seen(self, num_frames: int) -> tuple[int, ...]:
+        """Which of a clip's frames the module sees (D5).
+
+        >>> AamConfig(frames="last").frames_seen(5), AamConfig(frames="middle").frames_seen(5)
+        ((4,), (2,))
+        """
+        of_one = {"last": num_frames - 1, "middle": num_frames // 2}
+        return tuple(range(num_frames)) if self.frames == "all" else (of_one[self.frames],)
+
 
 class NetworkConfig(_Part):
     """A whole network. `networks/models.py` has those of the paper, by name."""

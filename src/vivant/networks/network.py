@@ -15,7 +15,7 @@ from vivant.errors import ConfigError, InputError, WeightsError
 from vivant.geometry.grid import CROP_SIDE_PX, centres_to_corners
 from vivant.networks.advisor import Advisor
 from vivant.networks.anchors import AnchorSelector
-from vivant.networks.config import AamConfig, NetworkConfig
+from vivant.networks.config import NetworkConfig
 from vivant.networks.execution import Execution, PatchOutput
 from vivant.networks.fusion import fuse
 from vivant.networks.gradcam import GradCam
@@ -252,7 +252,8 @@ class Network(nn.Module):
         """
         if self.config.aam is None:
             raise ConfigError("this network has no Attended-Auxiliary Module that would see frames")
-        return of_clip[:, _frames_seen(self.config.aam, self.config.num_frames)]
+        seen = self.config.aam.frames_seen(self.config.num_frames)
+        return of_clip[:, seen[0] : seen[-1] + 1]
 
     def _check(self, crops: Tensor) -> None:
         side, num_frames = self.config.crop_side_px, self.config.num_frames
@@ -291,14 +292,3 @@ class Network(nn.Module):
 def _has_values(tensor: Tensor) -> bool:
     """Not while a graph is traced, nor on the meta device."""
     return not torch.compiler.is_compiling() and not tensor.is_meta
-
-
-def _frames_seen(config: AamConfig, num_frames: int) -> slice:
-    """Which frames of a clip the Attended-Auxiliary Module sees."""
-    match config.frames:
-        case "all":
-            return slice(None)
-        case "last":
-            return slice(num_frames - 1, num_frames)
-        case "middle":
-            return slice(num_frames // 2, num_frames // 2 + 1)

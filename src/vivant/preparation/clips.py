@@ -19,7 +19,7 @@ from vivant.preparation.schema import to_presentation
 from vivant.preparation.square import Square
 from vivant.preparation.store import Store
 from vivant.records import FaceBox, Label, Presentation
-from vivant.video.sampling import possible_windows
+from vivant.video.sampling import possible_windows, spread
 
 __all__ = [
     "ClipStore",
@@ -249,10 +249,7 @@ def spread_windows(windows: Sequence[Window], num_windows: int) -> list[Window]:
     >>> spread_windows([(0,), (1,), (2,), (3,), (4,)], 1)
     [(2,)]
     """
-    if num_windows == 1:
-        return [windows[(len(windows) - 1) // 2]]
-    places = np.floor(np.linspace(0, len(windows) - 1, num_windows) + 0.5)
-    return [windows[place] for place in sorted({int(place) for place in places})]
+    return [windows[place] for place in spread(len(windows), num_windows)]
 
 
 def random_clips(

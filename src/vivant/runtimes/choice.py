@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -43,8 +44,9 @@ def fastest(
     key = "|".join(
         (card.weights.sha256, __version__, *map(_version, _PACKAGES), _machine(), str(num_threads))
     )
-    known = _read().get(key, {}).get("runtime")
-    if known in builders:
+    entry = _read().get(key)
+    known = entry.get("runtime") if isinstance(entry, dict) else None
+    if isinstance(known, str) and known in builders:
         return builders[known]()
     times: dict[str, float] = {}
     runners: dict[str, Runner] = {}
@@ -88,17 +90,20 @@ def _version(package: str) -> str:
 
 
 def _machine() -> str:
-    return f"{os.uname().nodename if hasattr(os, 'uname') else ''} {len(os.sched_getaffinity(0))}"
+    """Its name, and the cores that this process may use, where the system says so."""
+    has_affinity = hasattr(os, "sched_getaffinity")  # Not on macOS and Windows.
+    num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
+    return f"{platform.node()} {num_cores}"
 
 
 def _read() -> dict[str, Any]:
     try:
         known = json.loads(cache_path().read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # The last: a user without a home.
         return {}
     return known if isinstance(known, dict) else {}
 
 
 def _write(key: str, choice: dict[str, Any]) -> None:
-    with suppress(OSError, OutputError):
+    with suppress(OSError, OutputError, RuntimeError):
         write_whole(cache_path(), json.dumps({**_read(), key: choice}, indent=1) + "\n")

@@ -20,7 +20,17 @@ from vivant.session.verdict import WindowResult
 from vivant.video.keep import FrameKeeper
 from vivant.video.sampling import Window, choose_windows
 
-__all__ = ["Clip", "Sight", "clip_cautions", "cut_clips", "to_results", "watch"]
+__all__ = [
+    "Clip",
+    "Seen",
+    "Sight",
+    "clip_cautions",
+    "cut_clips",
+    "lack_of_frames",
+    "shrink_to_poster",
+    "to_results",
+    "watch",
+]
 
 _POSTER_SIDE = 480
 _TOLERANCE = 0.1  # How far a crop may be from what training cut: share of its side.
@@ -48,6 +58,30 @@ class Clip:
     is_padded: bool
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A presentation that was watched and waits for the network: all that its verdict needs.
+
+    Its frames are let go: of many presentations that wait, only clips and posters are in memory.
+    """
+
+    clips: tuple[Clip, ...]
+    """To score; none where there is no face."""
+    reasons: tuple[Finding, ...]
+    """What speaks against deciding, whatever the network says."""
+    num_looks: int
+    num_faces: int
+    """Of the looks, those on which the face was seen."""
+    frame_size: tuple[int, int]
+    """Width and height of the frames, in pixels."""
+    poster: UInt8[np.ndarray, "height width 3"]
+    poster_face: FaceBox | None
+    decode_s: float
+    """Seconds of waiting for frames."""
+    faces_s: float
+    """Seconds for all else: finding, following and measuring the face, and cutting."""
+
+
 def watch(frames: Iterator[Frame], observer: Observer, num_frames: int) -> Sight:
     """Look at every frame once, and keep those that may be needed again.
 
@@ -66,7 +100,7 @@ def watch(frames: Iterator[Frame], observer: Observer, num_frames: int) -> Sight
         if look.is_usable:
             kept.add(position, frame)
         if poster is None or (poster_face is None and look.box is not None):
-            poster, poster_face = _shrunk(frame, look.box)
+            poster, poster_face = shrink_to_poster(frame, look.box)
             size = (frame.pixels.shape[1], frame.pixels.shape[0])
     assert poster is not None  # Media without frames are refused before.
     return Sight(tuple(observer.looks), kept, size, poster, poster_face)
@@ -96,10 +130,23 @@ def cut_clips(
         return clips, ()
     if is_still and card.stills and windows:
         return clips, ()
-    if all(look.box is None for look in sight.looks):
-        return clips, ()  # NO_FACE says it all.
-    reasons = common_faults(sight.looks)
-    num_usable = sum(look.is_usable for look in sight.looks)
+    return clips, lack_of_frames(sight.looks, num_frames, is_still=is_still)
+
+
+def lack_of_frames(
+    looks: Sequence[Look], num_frames: int, *, is_still: bool
+) -> tuple[Finding, ...]:
+    """Why there are no N usable frames in a row; nothing where NO_FACE says it all.
+
+    Args:
+        looks: At all frames.
+        num_frames: N.
+        is_still: Whether it was a picture.
+    """
+    if all(look.box is None for look in looks):
+        return ()
+    reasons = common_faults(looks)
+    num_usable = sum(look.is_usable for look in looks)
     if num_usable or not reasons:
         advice = "send a video" if is_still else "film at least 2 seconds"
         reasons += (
@@ -110,7 +157,7 @@ def cut_clips(
                 float(num_frames),
             ),
         )
-    return clips, reasons
+    return reasons
 
 
 def clip_cautions(
@@ -188,8 +235,7 @@ def _to_result(clip: Clip, scores: Scores, at: int, aam: AamConfig | None) -> Wi
     seen: tuple[int, ...] = ()
     anchor_boxes = patch_boxes = None
     if aam is not None:
-        every = {"all": tuple(range(num_frames)), "last": (num_frames - 1,)}
-        seen = every.get(aam.frames, (num_frames // 2,))
+        seen = aam.frames_seen(num_frames)
         assert scores.anchors is not None
         assert scores.boxes is not None
         centres = cell_centres(aam.grid_side)[np.asarray(scores.anchors[at])]  # (a, k, 2)
@@ -225,9 +271,10 @@ def _to_frame(
     return np.stack([x, y], axis=-1).reshape(boxes.shape)
 
 
-def _shrunk(
+def shrink_to_poster(
     frame: Frame, face: FaceBox | None
 ) -> tuple[UInt8[np.ndarray, "height width 3"], FaceBox | None]:
+    """A frame of 480 pixels at most, with the face's box in pixels of it."""
     height, width, _ = frame.pixels.shape
     scale = min(1.0, _POSTER_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

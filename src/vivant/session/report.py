@@ -13,7 +13,15 @@ from vivant.networks.card import OperatingPoint
 from vivant.records import Caution, FaceBox, Finding, Reason
 from vivant.session.verdict import Decision, ModelIdentity, Verdict, WindowResult
 
-__all__ = ["FAILED", "CheckRecord", "json_schema", "of_error", "of_verdict"]
+__all__ = [
+    "FAILED",
+    "CheckRecord",
+    "ModelRecord",
+    "json_schema",
+    "of_error",
+    "of_model",
+    "of_verdict",
+]
 
 FAILED = "FAILED"  # The code of an error that is not the media's.
 
@@ -75,6 +83,15 @@ class ModelRecord(_Record):
     synthetic: bool | None
     """Whether the training data were simulated; null for an untrained model."""
     runtime: str
+
+    @property
+    def note(self) -> str:
+        """What to know of its training before any score of it: one line."""
+        if self.untrained:
+            return "UNTRAINED: its scores mean nothing, and it never decides"
+        if self.synthetic:
+            return f"trained on simulated attacks ({self.trained_on})"
+        return f"trained on {self.trained_on}"
 
 
 class FramesRecord(_Record):
@@ -163,7 +180,7 @@ def of_verdict(path: str, verdict: Verdict) -> CheckRecord:
         cautions=tuple(_finding(caution) for caution in verdict.cautions),
         code=None,
         message=None,
-        model=_model(verdict.model),
+        model=of_model(verdict.model),
         frames=FramesRecord(
             looked_at=verdict.num_looks, with_face=verdict.num_faces, width=width, height=height
         ),
@@ -200,10 +217,23 @@ def of_error(path: str, error: Exception, model: ModelIdentity | None = None) ->
         cautions=(),
         code=error.code if isinstance(error, MediaError) else FAILED,
         message=str(error) if ours else f"{type(error).__name__}: {error}",
-        model=None if model is None else _model(model),
+        model=None if model is None else of_model(model),
         frames=None,
         windows=(),
         timings=None,
+    )
+
+
+def of_model(model: ModelIdentity) -> ModelRecord:
+    """The record of a model, as all records of its session have it."""
+    training = model.training
+    return ModelRecord(
+        name=model.name,
+        sha256=model.sha256,
+        untrained=training is None,
+        trained_on=None if training is None else training.data,
+        synthetic=None if training is None else training.is_synthetic,
+        runtime=model.runtime,
     )
 
 
@@ -219,18 +249,6 @@ def _finding(finding: Finding) -> FindingRecord:
         message=finding.message,
         measured=finding.measured,
         limit=finding.limit,
-    )
-
-
-def _model(model: ModelIdentity) -> ModelRecord:
-    training = model.training
-    return ModelRecord(
-        name=model.name,
-        sha256=model.sha256,
-        untrained=training is None,
-        trained_on=None if training is None else training.data,
-        synthetic=None if training is None else training.is_synthetic,
-        runtime=model.runtime,
     )
 
 

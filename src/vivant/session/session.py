@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,9 @@ from vivant.faces.mesh import FaceMesh
 from vivant.faces.observer import Eyes, Observer
 from vivant.plugins import find
 from vivant.records import NUM_WINDOWS, Caution, Finding, Frame
-from vivant.runtimes.opening import open_runner
+from vivant.runtimes.opening import AUTO, open_runner
 from vivant.runtimes.runner import Runner
-from vivant.session.clip import clip_cautions, cut_clips, to_results, watch
+from vivant.session.clip import Clip, Seen, clip_cautions, cut_clips, to_results, watch
 from vivant.session.decision import decide
 from vivant.session.profile import Profile, presentation_score, read_profile
 from vivant.session.verdict import ModelIdentity, Timings, Verdict, WindowResult
@@ -40,7 +40,9 @@ STARTER = Path(__file__).parent / "models" / "lite.onnx.json"
 class Session:
     """A model and all that is needed to ask it about a presentation. Safe to use from threads.
 
-    Nothing is stored and nothing is logged.
+    Nothing is stored and nothing is logged. A check has two steps: `see` decodes, finds the face
+    and cuts clips; `conclude` asks the network and decides. `vivant.session.batch` takes the first
+    with the next presentations while the second goes on with those before.
 
     Args:
         runner: The network.
@@ -92,11 +94,11 @@ class Session:
             self.card.model,
             self.card.weights.sha256,
             self.card.training,
-            "onnx" if self.card.weights.format == "onnx" else "torch",
+            runner.runtime,
         )
-        self._runner = runner
-        self._eyes = Eyes(detector or find(DETECTORS, "blazeface", "detector")(None), FaceMesh())
-        self._num_windows = num_windows
+        self.runner = runner
+        self.eyes = Eyes(detector or find(DETECTORS, "blazeface", "detector")(None), FaceMesh())
+        self.num_windows = num_windows
         self._pool = DecoderPool(self.video_limits) if isolated else None
 
     @classmethod
@@ -107,6 +109,8 @@ class Session:
         detector: str = "blazeface",
         isolated: bool = True,
         profile: Path | None = None,
+        runtime: str = AUTO,
+        num_threads: int = 0,
     ) -> "Session":
         """A session with the model of that card, and defaults for the rest.
 
@@ -117,20 +121,23 @@ class Session:
                 as `name:file`.
             isolated: As for the class.
             profile: File of `vivant calibrate`, for this model's weights; None: no profile.
+            runtime: What runs the network: a name of `vivant.runtimes.opening`, or `auto` for the
+                fastest of those that are installed.
+            num_threads: Threads of the network; 0: one a core.
 
         Raises:
             CardError: the card or its weights are damaged.
             ProfileError: the profile is damaged, or for other weights.
-            UnknownNameError: there is no such detector.
-            InputError: the detector's file is not usable.
+            UnknownNameError: there is no such detector or runtime.
+            InputError: the detector's file is not usable, or the runtime does not run the weights.
+            MissingExtraError: the runtime is not installed.
         """
         name, _, file = detector.partition(":")
         build = find(DETECTORS, name, "detector")
         finder = build(Path(file) if file else None)
         fitted = None if profile is None else read_profile(profile)
-        return cls(
-            open_runner(model or STARTER), detector=finder, isolated=isolated, profile=fitted
-        )
+        runner = open_runner(model or STARTER, runtime, num_threads)
+        return cls(runner, detector=finder, isolated=isolated, profile=fitted)
 
     def check(self, source: Path | str | bytes, *, rate: float = 30.0) -> Verdict:
         """Judge a file or a folder.
@@ -144,20 +151,11 @@ class Session:
             MediaError: it cannot be read; the error's code says why.
             InputError: the rate is not positive.
         """
-        started_s = time.perf_counter()
-        interval_s = self.card.preprocessing.frame_interval_s
-        if isinstance(source, bytes):
-            media = self._read(source)
-        elif Path(source).is_dir():
-            paths = list_frames(Path(source), self.video_limits)
-            media = read_pictures(paths, rate, interval_s, self.video_limits, self._pool)
-        else:
-            media = self._read(read_file(Path(source), self.video_limits))
-        return self._judge(media, started_s)
+        return self.conclude([self.see(source, rate=rate)])[0]
 
     def check_media(self, media: Media) -> Verdict:
         """Judge media that are open already: a camera's, see `vivant.video.camera`."""
-        return self._judge(media, time.perf_counter())
+        return self.conclude([self._see(media, time.perf_counter())])[0]
 
     def check_frames(
         self, frames: Sequence[Shaped[np.ndarray, "..."]], times_s: Sequence[float]
@@ -184,7 +182,98 @@ class Session:
             raise InputError(f"expected {len(frames)} ascending times, got {list(times_s)}")
         chosen = (Frame(p, float(t)) for p, t in zip(frames, times_s, strict=True))
         interval_s = self.card.preprocessing.frame_interval_s
-        return self._judge(Media(False, near_grid(chosen, interval_s)), time.perf_counter())
+        return self.check_media(Media(False, near_grid(chosen, interval_s)))
+
+    def see(self, source: Path | str | bytes, *, rate: float = 30.0) -> Seen:
+        """The first step of `check`, without the network: watch a file or a folder, and cut clips.
+
+        Args:
+            source: As for `check`.
+            rate: As for `check`.
+
+        Raises:
+            MediaError: it cannot be read; the error's code says why.
+            InputError: the rate is not positive.
+        """
+        started_s = time.perf_counter()
+        interval_s = self.card.preprocessing.frame_interval_s
+        if isinstance(source, bytes):
+            media = self._read(source)
+        elif Path(source).is_dir():
+            paths = list_frames(Path(source), self.video_limits)
+            media = read_pictures(paths, rate, interval_s, self.video_limits, self._pool)
+        else:
+            media = self._read(read_file(Path(source), self.video_limits))
+        return self._see(media, started_s)
+
+    def conclude(self, seen: Sequence[Seen], max_clips: int | None = None) -> list[Verdict]:
+        """The second step of `check`: the network on the clips of all presentations, and decisions.
+
+        Args:
+            seen: Presentations, each as `see` gave it.
+            max_clips: Clips in one run of the network, at most; None: all in one.
+
+        Returns:
+            A verdict for each, in their order.
+
+        Raises:
+            WeightsError: the network answered with a value that is not finite: nobody is judged.
+            InputError: fewer than one clip in a run.
+        """
+        clips = [clip for one in seen for clip in one.clips]
+        started_s = time.perf_counter()
+        results = iter(self._score(clips, max_clips))
+        clip_s = (time.perf_counter() - started_s) / max(len(clips), 1)
+        return [
+            self.judge(one, tuple(islice(results, len(one.clips))), clip_s * len(one.clips))
+            for one in seen
+        ]
+
+    def judge(self, seen: Seen, results: tuple[WindowResult, ...], network_s: float) -> Verdict:
+        """The end of a check: a verdict of what was seen and what the network said.
+
+        Args:
+            seen: The presentation.
+            results: The network's answer to each of its clips, in their order.
+            network_s: Seconds that the network took for them.
+
+        Raises:
+            InputError: a score that is none, or not as many answers as clips.
+        """
+        if len(results) != len(seen.clips):
+            raise InputError(f"expected answers to {len(seen.clips)} clips, got {len(results)}")
+        started_s = time.perf_counter()
+        of_windows = [result.bona_fide_score for result in results]
+        score = presentation_score(of_windows) if of_windows else None
+        reasons = seen.reasons
+        if self.profile is not None and score is not None:
+            score = self.profile.calibrated(score)
+            reasons += self.profile.doubts(results)
+        decision, reasons = decide(score, self.card, reasons, self._profile_point)
+        cautions = clip_cautions(seen.clips, self.card, self.quality_limits.warn_face_px)
+        worked_s = seen.decode_s + seen.faces_s + network_s
+        return Verdict(
+            decision=decision,
+            reasons=reasons,
+            cautions=(*cautions, *self._cautions()),
+            bona_fide_score=score,
+            score_spread=max(of_windows) - min(of_windows) if of_windows else None,
+            operating_point=self._profile_point or self.card.operating_point,
+            windows=results,
+            model=self.model,
+            num_looks=seen.num_looks,
+            num_faces=seen.num_faces,
+            frame_size=seen.frame_size,
+            poster=seen.poster,
+            poster_face=seen.poster_face,
+            timings=Timings(
+                decode_s=seen.decode_s,
+                faces_s=seen.faces_s,
+                network_s=network_s,
+                total_s=worked_s + (time.perf_counter() - started_s),
+            ),
+            profile=self._profile_sha256,
+        )
 
     def close(self) -> None:
         """End the processes that wait for files."""
@@ -203,49 +292,33 @@ class Session:
             return read_media(data, interval_s, self.video_limits)
         return self._pool.read_media(data, interval_s)
 
-    def _judge(self, media: Media, started_s: float) -> Verdict:
-        observer = Observer(self._eyes, self.quality_limits)
+    def _see(self, media: Media, started_s: float) -> Seen:
+        observer = Observer(self.eyes, self.quality_limits)
         clock = _Clock(media.frames)
         sight = watch(clock, observer, self.card.architecture.num_frames)
-        clips, reasons = cut_clips(sight, self.card, self._num_windows, is_still=media.is_still)
-        seen_s = time.perf_counter()
-        results: tuple[WindowResult, ...] = ()
-        if clips:
-            scores = self._runner.run(np.stack([clip.pixels for clip in clips]))
-            results = to_results(clips, scores, self.card.architecture.aam)
-        scored_s = time.perf_counter()
-        of_windows = [result.bona_fide_score for result in results]
-        score = presentation_score(of_windows) if of_windows else None
-        reasons = (*observer.faults(is_still=media.is_still), *reasons)
-        if self.profile is not None and score is not None:
-            score = self.profile.calibrated(score)
-            reasons += self.profile.doubts(results)
-        decision, reasons = decide(score, self.card, reasons, self._profile_point)
-        return Verdict(
-            decision=decision,
-            reasons=reasons,
-            cautions=(
-                *clip_cautions(clips, self.card, self.quality_limits.warn_face_px),
-                *self._cautions(),
-            ),
-            bona_fide_score=score,
-            score_spread=max(of_windows) - min(of_windows) if of_windows else None,
-            operating_point=self._profile_point or self.card.operating_point,
-            windows=results,
-            model=self.model,
+        clips, reasons = cut_clips(sight, self.card, self.num_windows, is_still=media.is_still)
+        return Seen(
+            clips=clips,
+            reasons=(*observer.faults(is_still=media.is_still), *reasons),
             num_looks=len(sight.looks),
             num_faces=sum(look.box is not None for look in sight.looks),
             frame_size=sight.frame_size,
             poster=sight.poster,
             poster_face=sight.poster_face,
-            timings=Timings(
-                decode_s=clock.waited_s,
-                faces_s=seen_s - started_s - clock.waited_s,
-                network_s=scored_s - seen_s,
-                total_s=time.perf_counter() - started_s,
-            ),
-            profile=self._profile_sha256,
+            decode_s=clock.waited_s,
+            faces_s=time.perf_counter() - started_s - clock.waited_s,
         )
+
+    def _score(self, clips: Sequence[Clip], max_clips: int | None) -> list[WindowResult]:
+        if max_clips is not None and max_clips < 1:
+            raise InputError(f"expected at least one clip in a run of the network, got {max_clips}")
+        size = max_clips or max(len(clips), 1)
+        results: list[WindowResult] = []
+        for at in range(0, len(clips), size):
+            some = clips[at : at + size]
+            scores = self.runner.run(np.stack([clip.pixels for clip in some]))
+            results += to_results(some, scores, self.card.architecture.aam)
+        return results
 
     def _cautions(self) -> tuple[Finding, ...]:
         found = []

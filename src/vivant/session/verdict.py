@@ -36,7 +36,7 @@ class ModelIdentity:
     training: TrainingRecord | None
     """None: UNTRAINED."""
     runtime: str
-    """What ran it: `onnx` or `torch`."""
+    """What ran it, as its runner says: such as `onnx`, `openvino bf16` or `torch`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +100,11 @@ class WindowResult:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where the time of a check went, in seconds."""
+    """Where the time of a check went, in seconds.
+
+    Of presentations that were judged together: the network's time is shared by the number of clips,
+    and what one waited for another is not counted.
+    """
 
     decode_s: float
     """Waiting for frames: decoding goes on beside the rest."""

@@ -3,13 +3,21 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from vivant.errors import InputError
 
-__all__ = ["Window", "check_interval", "choose_windows", "near_grid", "possible_windows"]
+__all__ = [
+    "NearGrid",
+    "Window",
+    "check_interval",
+    "choose_windows",
+    "near_grid",
+    "possible_windows",
+    "spread",
+]
 
 
 _ROUNDING_S = 1e-6
@@ -53,25 +61,56 @@ def near_grid(frames: Iterable[T], interval_s: float) -> Iterator[T]:
     >>> [round(frame.time_s, 3) for frame in near_grid(video, 0.1)]
     [0.0, 0.1, 0.2, 0.3]
     """
-    check_interval(interval_s)
-    previous: T | None = None
-    given: T | None = None
-    start_s, step = 0.0, 0
+    grid: NearGrid[T] = NearGrid(interval_s)
     for frame in frames:
+        yield from grid.add(frame)
+    yield from grid.end()
+
+
+class NearGrid(Generic[T]):
+    """`near_grid` for frames that come one by one.
+
+    Args:
+        interval_s: Time between two frames of a clip, in seconds.
+
+    Raises:
+        InputError: the interval is not positive.
+    """
+
+    def __init__(self, interval_s: float) -> None:
+        check_interval(interval_s)
+        self._interval_s = interval_s
+        self._previous: T | None = None
+        self._given: T | None = None
+        self._start_s = 0.0
+        self._step = 0
+
+    def add(self, frame: T) -> Iterator[T]:
+        """The frames that are known to be nearest, now that this one is there: at most two.
+
+        Args:
+            frame: Later than the one before.
+        """
+        previous = self._previous
         if previous is None:
-            start_s = frame.time_s
-        while frame.time_s >= start_s + step * interval_s:
-            target_s = start_s + step * interval_s
+            self._start_s = frame.time_s
+        self._previous = frame
+        while frame.time_s >= (target_s := self._start_s + self._step * self._interval_s):
             is_nearer = previous is None or frame.time_s - target_s < target_s - previous.time_s
             nearest = frame if is_nearer or previous is None else previous
-            if nearest is not given:
-                given = nearest
+            self._step += 1
+            if nearest is not self._given:
+                self._given = nearest
                 yield nearest
-            step += 1
-        previous = frame
-    left_s = start_s + step * interval_s
-    if previous is not None and previous is not given and left_s - previous.time_s < interval_s / 2:
-        yield previous
+
+    def end(self) -> Iterator[T]:
+        """The last frame, if it is the nearest to a place behind the end."""
+        last = self._previous
+        if last is None or last is self._given:
+            return
+        left_s = self._start_s + self._step * self._interval_s - last.time_s
+        if left_s < self._interval_s / 2:
+            yield last
 
 
 def choose_windows(
@@ -117,12 +156,19 @@ def choose_windows(
                 (*there, *there[-1:] * (num_frames - len(there))), is_padded=True, is_short=True
             ),
         )
-    if num_windows == 1:
-        picks = [(len(possible) - 1) // 2]
-    else:
-        spread = np.linspace(0, len(possible) - 1, num_windows)
-        picks = sorted({int(place) for place in np.floor(spread + 0.5)})
-    return tuple(possible[pick] for pick in picks)
+    return tuple(possible[place] for place in spread(len(possible), num_windows))
+
+
+def spread(num: int, num_chosen: int) -> list[int]:
+    """Some of so many places, from the first to the last, evenly; the middle one for 1.
+
+    >>> spread(5, 2), spread(5, 1), spread(2, 4)
+    ([0, 4], [2], [0, 1])
+    """
+    if num_chosen == 1:
+        return [(num - 1) // 2]
+    places = np.linspace(0, num - 1, num_chosen)
+    return sorted({int(place) for place in np.floor(places + 0.5)})
 
 
 def possible_windows(

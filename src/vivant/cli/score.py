@@ -1,0 +1,149 @@
+"""`vivant score`: every video and picture of a folder, into one Parquet file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vivant.cli.check import ProfileFile
+from vivant.cli.evaluate import progress_bar
+
+if TYPE_CHECKING:
+    from vivant.evaluation.score_folder import FolderScores, MediaFolder
+    from vivant.session.session import Session
+
+__all__ = ["score"]
+
+_SHOWN = 10
+
+
+def score(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder with videos (.mp4 .m4v .mov .mkv .webm .avi) and pictures (.jpg .jpeg "
+            ".png .webp), in folders of any depth. Each file is a presentation of its own: for "
+            "folders of frames there is `vivant check`.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The Parquet file to write.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Card of the model (*.onnx.json or *.safetensors.json).",
+            show_default="the one that ships, trained on synthetic data alone",
+        ),
+    ] = None,
+    profile: ProfileFile = None,
+    batch: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Clips in one run of the network, at most. A presentation has up to 4: more than "
+            "one at a time serves GPUs, processors gain little.",
+        ),
+    ] = 8,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Files that are decoded and watched at a time.", show_default="one a core"
+        ),
+    ] = None,
+    runtime: Annotated[
+        str,
+        typer.Option(
+            help="What runs the network: onnx, openvino, torch, torch:cuda, ...; auto is the "
+            "fastest that is installed."
+        ),
+    ] = "auto",
+    threads: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Threads of the network; 0: one a core. 1 leaves the others to the workers."
+        ),
+    ] = 0,
+    trusted: Annotated[
+        bool,
+        typer.Option(
+            "--trusted",
+            help="Decode in this process, without isolation: for files that you made yourself.",
+        ),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
+) -> None:
+    """Check every file of a folder: one row each, with decision, score and reasons.
+
+    A file that cannot be read is a row with its code. The next files are decoded while the network
+    runs. Stopped or killed, the same command goes on where it was: rows are kept in OUT.parts until
+    all are there.
+
+    Exit code: 0 where every file has a row, whatever it says; 1 where something could not be looked
+    into, or the command failed; 2 wrong usage.
+    """
+    from vivant.evaluation.score_folder import read_folder, require_free, score_folder
+    from vivant.session.session import Session
+
+    require_free(out, force=force)
+    media = read_folder(folder)
+    with Session.open(
+        model, isolated=not trusted, profile=profile, runtime=runtime, num_threads=threads
+    ) as session:
+        with progress_bar() as tell:
+            found = score_folder(session, media, out, tell, num_workers=workers, batch_clips=batch)
+        _print(found, media, _notes(session), out)
+    raise typer.Exit(int(bool(media.problems)))
+
+
+def _print(found: "FolderScores", media: "MediaFolder", notes: list[str], out: Path) -> None:
+    """A table for people, and what to know of it."""
+    tally = found.tally
+    table = Table("verdict", box=None, pad_edge=False)
+    table.add_column("files", justify="right")
+    table.add_column("why", overflow="fold")
+    table.add_row("bona fide", f"{tally.num_bona_fide:,}", "")
+    table.add_row("ATTACK", f"{tally.num_attack:,}", "")
+    table.add_row("no decision", f"{tally.num_undecided:,}", _listed(tally.undecided))
+    table.add_row("refused", f"{tally.num_refused:,}", _listed(tally.refused))
+    console = Console()
+    console.print(table)
+    lines = []
+    num_new = len(media.files) - found.num_kept
+    if num_new:
+        lines.append(
+            f"{found.num_clips:,} clips of {num_new:,} files in {found.duration_s:.1f} s: "
+            f"{found.num_clips / found.duration_s:.1f} clips/s"
+        )
+    if found.num_kept:
+        lines.append(f"{found.num_kept:,} files were scored before")
+    if media.num_others:
+        lines.append(f"{media.num_others:,} files with other endings were passed over")
+    lines += notes
+    for problem in media.problems[:_SHOWN]:
+        lines.append(f"NOT LOOKED INTO: {problem.path}: {problem.message}")
+    if len(media.problems) > _SHOWN:
+        lines.append(f"... and {len(media.problems) - _SHOWN:,} more")
+    lines.append(str(out))
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+def _notes(session: "Session") -> list[str]:
+    """What to know of the scores, as `vivant check` says it."""
+    from vivant.session.report import of_model
+
+    model = of_model(session.model)
+    notes = [f"model {model.name} {model.sha256[:12]} on {model.runtime}: {model.note}"]
+    if session.profile is not None:
+        point = session.profile.point
+        of = f"{point.rule} on {point.data}"
+        notes.append(f"profile {session.profile.sha256[:12]}: {of}; calibrated scores")
+    return notes
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{code} {count:,}" for code, count in counts.items())
