@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vivant.cli.check import RuntimeName, Threads
 from vivant.cli.data.listing import Json
 from vivant.cli.metrics import Rule, print_rates
 from vivant.cli.run_card import find_card
@@ -50,6 +51,8 @@ def evaluate(
             help="Decode in this process, without isolation: for files that you made yourself.",
         ),
     ] = False,
+    runtime: RuntimeName = "auto",
+    threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Score the dev and test side as `vivant check` does, and judge the test side.
@@ -66,7 +69,7 @@ def evaluate(
     rule = parse_rule(threshold)
     card = find_card(run)
     folder = out or card.parent / FOLDER
-    runner = open_runner(card)
+    runner = open_runner(card, runtime, threads)
     source = open_source(runner, data, protocol, partial(Session, runner, isolated=not trusted))
     with progress_bar() as tell:
         rows = score_sides(source, protocol, folder / _PARTS, tell)

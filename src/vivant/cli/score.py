@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vivant.cli.check import ProfileFile
+from vivant.cli.check import ProfileFile, RuntimeName, Threads
 from vivant.cli.evaluate import progress_bar
 
 if TYPE_CHECKING:
@@ -54,19 +54,8 @@ def score(
             min=1, help="Files that are decoded and watched at a time.", show_default="one a core"
         ),
     ] = None,
-    runtime: Annotated[
-        str,
-        typer.Option(
-            help="What runs the network: onnx, openvino, torch, torch:cuda, ...; auto is the "
-            "fastest that is installed."
-        ),
-    ] = "auto",
-    threads: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Threads of the network; 0: one a core. 1 leaves the others to the workers."
-        ),
-    ] = 0,
+    runtime: RuntimeName = "auto",
+    threads: Threads = 0,
     trusted: Annotated[
         bool,
         typer.Option(

@@ -96,7 +96,11 @@ class StoreSource:
         self.dataset = store.manifest.dataset
         self.presentations = tuple(to_presentation(row) for row in self._rows.values())
         self.is_synthetic = store.manifest.is_synthetic
-        self.identity = {"store": fingerprint(store), "weights": card.weights.sha256}
+        self.identity = {
+            "store": fingerprint(store),
+            "weights": card.weights.sha256,
+            "runtime": runner.runtime,
+        }
 
     def look(self, rows: Sequence[Presentation]) -> Iterator[Answer]:
         """See `Source.look`."""
@@ -153,7 +157,11 @@ class FileSource:
         self.dataset = dataset
         self.presentations = find("vivant.datasets", dataset, "data set")().read(root).presentations
         self.is_synthetic = is_made_up(root, self.presentations)
-        self.identity = {"files": dataset, "weights": session.card.weights.sha256}
+        self.identity = {
+            "files": dataset,
+            "weights": session.card.weights.sha256,
+            "runtime": session.model.runtime,
+        }
 
     def look(self, rows: Sequence[Presentation]) -> Iterator[Answer]:
         """See `Source.look`."""
