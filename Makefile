@@ -39,7 +39,9 @@ test-slow: $(READY)
 	$(BIN)/pytest -m slow --durations=10
 
 bench: $(READY)
-	$(BIN)/python benchmarks/network.py
+	$(BIN)/vivant bench model_d
+	$(BIN)/vivant bench lite
+	$(BIN)/python benchmarks/stream.py
 	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/preparation.py
 	$(BIN)/python benchmarks/training.py

@@ -11,12 +11,28 @@ from vivant.networks.anchors import AnchorSelector
 from vivant.networks.config import AamConfig
 from vivant.networks.region_proposal import (
     RegionProposal,
-    affine_matrices,
     clamp_one_sided,
     sample_patches,
+    sampling_grid,
 )
 
 LIMIT = 0.75
+
+
+def affine_matrices(centres: Tensor) -> Tensor:
+    """M of Eq. 2 for each patch, written out: [[0.25, 0, t_x], [0, 0.25, t_y]]."""
+    scale = 0.25 * torch.eye(2, dtype=centres.dtype)
+    return torch.cat([scale.expand(*centres.shape[:2], 2, 2), centres[..., None]], dim=3)
+
+
+@pytest.mark.parametrize("side", [56, 112, 7])
+def test_grid_is_eq_2_s(side: int, generator: torch.Generator) -> None:
+    centres = 1.5 * torch.rand(3, 4, 2, generator=generator, dtype=torch.float64) - 0.75
+    matrices = affine_matrices(centres).flatten(0, 1)
+    expected = F.affine_grid(matrices, [12, 1, side, side], align_corners=False)
+    torch.testing.assert_close(
+        sampling_grid(centres, side).flatten(0, 1), expected, rtol=0, atol=1e-14
+    )
 
 
 def proposal(

@@ -222,13 +222,7 @@ def _print(records: "list[CheckRecord]") -> None:
     console.print(table)
     models = {record.model for record in records if record.model is not None}
     for model in models:
-        if model.untrained:
-            note = "UNTRAINED: its scores mean nothing, and it never decides"
-        elif model.synthetic:
-            note = f"trained on simulated attacks ({model.trained_on})"
-        else:
-            note = f"trained on {model.trained_on}"
-        console.print(f"model {model.name} {model.sha256[:12]} on {model.runtime}: {note}")
+        console.print(f"model {model.name} {model.sha256[:12]} on {model.runtime}: {model.note}")
     for line in {_profile(record) for record in records if record.profile is not None}:
         console.print(Text(line), soft_wrap=True)
 

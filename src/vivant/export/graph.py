@@ -1,8 +1,8 @@
 """The network's parts as traced graphs, and as one ONNX graph: uint8 clips in, `Scores` out.
 
 The parts are traced one by one and joined by reshapes, so that the one graph can be cut again where
-it was joined (`runtimes/parts.py`): nodes and tensors of a part have its name and a slash before
-theirs.
+it was joined (`runtimes/graph_file.py`): nodes and tensors of a part have its name and a slash
+before theirs.
 """
 
 from collections.abc import Mapping

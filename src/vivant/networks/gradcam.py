@@ -46,7 +46,9 @@ class GradCam(nn.Module):
                 per_frame = (direction / num_frames)[:, None].expand_as(output.trace.tanh_cell)
             gradient = lstm_input_gradient(advisor.lstm.cell, output.trace, per_frame)  # (b, n, c)
             alpha = gradient / MAP_SIDE**2  # Eq. 3
-            return torch.einsum("bnc,bncij->bnij", alpha, output.features)
+            # A product of matrices: as a sum of products it would be written out in graphs.
+            weighted: Tensor = alpha[:, :, None] @ output.features.flatten(3)  # (b, n, 1, 49)
+            return weighted[:, :, 0].reshape(*alpha.shape[:2], MAP_SIDE, MAP_SIDE)
 
     @staticmethod
     def score_gradient(advisor: Advisor, readout: Float[Tensor, "b h"]) -> Float[Tensor, "b h"]:

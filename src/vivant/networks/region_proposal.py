@@ -15,7 +15,7 @@ from vivant.geometry.grid import CENTRE_LIMIT, MAP_SIDE, PATCH_SCALE
 from vivant.networks.anchors import Anchors
 from vivant.networks.config import AamConfig
 
-__all__ = ["RegionProposal", "affine_matrices", "clamp_one_sided", "sample_patches"]
+__all__ = ["RegionProposal", "clamp_one_sided", "sample_patches", "sampling_grid"]
 
 # Axes: m frames, k patches, c channels of the feature map.
 
@@ -94,10 +94,23 @@ def clamp_one_sided(values: Float[Tensor, "*shape"], limit: float) -> Float[Tens
     return values.clamp(-limit, limit)
 
 
-def affine_matrices(centres: Float[Tensor, "m k 2"]) -> Float[Tensor, "m k 2 3"]:
-    """M of Eq. 2 for each patch: [[0.25, 0, t_x], [0, 0.25, t_y]]."""
-    scale = PATCH_SCALE * torch.eye(2, dtype=centres.dtype, device=centres.device)
-    return torch.cat([scale.expand(*centres.shape[:2], 2, 2), centres[..., None]], dim=3)
+def sampling_grid(centres: Float[Tensor, "m k 2"], side: int) -> Float[Tensor, "m k side side 2"]:
+    """Where a patch's pixels lie in the image: Eq. 2, M = [[0.25, 0, t_x], [0, 0.25, t_y]].
+
+    The same as `affine_grid` of such matrices with `align_corners=False`, without their products.
+
+    Args:
+        centres: (t_x, t_y) of the patches.
+        side: Of a patch, in pixels.
+
+    Returns:
+        (x, y), -1 at the left and upper edge of the image, +1 at the others.
+    """
+    steps = torch.arange(side, dtype=centres.dtype, device=centres.device)
+    steps = PATCH_SCALE * ((2 * steps + 1) / side - 1)  # (side,)
+    x, y = (centres[:, :, axis, None] + steps for axis in (0, 1))  # (m, k, side)
+    of_rows = x[:, :, None].expand(-1, -1, side, -1)
+    return torch.stack([of_rows, y[..., None].expand(-1, -1, -1, side)], dim=4)
 
 
 def sample_patches(
@@ -112,10 +125,7 @@ def sample_patches(
         centres: (t_x, t_y) of the patches, within [-0.75, 0.75].
     """
     num_patches, side = centres.shape[1], images.shape[2] // 4
-    matrices = affine_matrices(centres).flatten(0, 1)  # (m*k, 2, 3)
-    size = [matrices.shape[0], images.shape[1], side, side]
-    grid = F.affine_grid(matrices, size, align_corners=False)  # (m*k, side, side, 2)
-    grid = grid.unflatten(0, (-1, num_patches)).flatten(1, 2)  # (m, k*side, side, 2)
+    grid = sampling_grid(centres, side).flatten(1, 2)  # (m, k*side, side, 2)
     patches = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
     pieces: Tensor = patches.unflatten(2, (num_patches, side)).transpose(1, 2)
     return pieces  # (m, k, channels, side, side)

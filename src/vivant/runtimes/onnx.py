@@ -9,17 +9,20 @@ import onnxruntime
 from jaxtyping import Shaped
 
 from vivant.errors import CardError
-from vivant.networks.card import ModelCard, read_card
+from vivant.networks.card import ModelCard, Precision, read_card
 from vivant.networks.part_specs import output_fields, part_specs
 from vivant.records import Scores
 from vivant.runtimes.graph_file import cut_out, read_onnx
-from vivant.runtimes.runner import check_clips, label, to_scores
+from vivant.runtimes.runner import check_clips, label, run_in_parts, to_scores
 
 __all__ = ["OnnxRunner"]
 
 
 class OnnxRunner:
     """An exported graph on the CPU.
+
+    A graph in lower precision is run part by part: as a whole ONNX Runtime would join operations
+    across the seams, and a stream would have other scores than a file.
 
     Args:
         card_path: The exported graph's card.
@@ -37,35 +40,53 @@ class OnnxRunner:
         self.runtime = label("onnx", self.card.precision)
         self._options = onnxruntime.SessionOptions()
         self._options.intra_op_num_threads = num_threads
+        # Threads that spin between two runs take the cores from decoding and faces.
+        self._options.add_session_config_entry("session.force_spinning_stop", "1")
         self._options.log_severity_level = 3  # Errors: warnings tell of the graph's optimisation.
-        self._session = self._open(self._content)
-        self._input = self._session.get_inputs()[0].name
-        self._fields = [output.name for output in self._session.get_outputs()]
-        expected = output_fields(self.card.architecture)
-        if self._fields != list(expected) or self._session.get_inputs()[0].type != "tensor(uint8)":
-            raise CardError(
-                f"{self.card.weights.file_name} is not the graph of its card: expected uint8 clips "
-                f"and the outputs {', '.join(expected)}, got {', '.join(self._fields)}"
-            )
+        self._specs = part_specs(self.card.architecture)
         self._parts: dict[str, onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()
+        self._whole: onnxruntime.InferenceSession | None = None
+        if self.card.precision == Precision():
+            self._whole = self._open(self._content)
+            self._require_fields(self._whole)
+        else:
+            for part in self._specs:
+                self._part(part)
 
     def run(self, clips: Shaped[np.ndarray, "..."]) -> Scores:
         """Score clips: see `Runner.run`."""
+        if self._whole is None:
+            return run_in_parts(self, clips)
         check_clips(self.card, clips)
-        answer = self._session.run(self._fields, {self._input: clips})
-        return to_scores(dict(zip(self._fields, map(_native, answer), strict=True)))
+        fields = output_fields(self.card.architecture)
+        answer = self._whole.run(list(fields), {self._whole.get_inputs()[0].name: clips})
+        return to_scores(dict(zip(fields, map(_native, answer), strict=True)))
 
     def run_part(self, part: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run one part: see `Runner.run_part`. Each is prepared when it is first asked for."""
-        spec = part_specs(self.card.architecture)[part]
+        spec = self._specs[part]
+        inputs = {f"{part}/{name}": given[name] for name in spec.inputs}
+        answer = self._part(part).run([f"{part}/{name}" for name in spec.outputs], inputs)
+        return dict(zip(spec.outputs, map(_native, answer), strict=True))
+
+    def _part(self, part: str) -> onnxruntime.InferenceSession:
         with self._lock:
             if part not in self._parts:
                 name = self.card.weights.file_name
-                self._parts[part] = self._open(cut_out(self._content, part, spec, name))
-        inputs = {f"{part}/{name}": given[name] for name in spec.inputs}
-        answer = self._parts[part].run([f"{part}/{name}" for name in spec.outputs], inputs)
-        return dict(zip(spec.outputs, map(_native, answer), strict=True))
+                self._parts[part] = self._open(
+                    cut_out(self._content, part, self._specs[part], name)
+                )
+            return self._parts[part]
+
+    def _require_fields(self, session: onnxruntime.InferenceSession) -> None:
+        expected = output_fields(self.card.architecture)
+        given = [output.name for output in session.get_outputs()]
+        if given != list(expected) or session.get_inputs()[0].type != "tensor(uint8)":
+            raise CardError(
+                f"{self.card.weights.file_name} is not the graph of its card: expected uint8 clips "
+                f"and the outputs {', '.join(expected)}, got {', '.join(given)}"
+            )
 
     def _open(self, content: bytes) -> onnxruntime.InferenceSession:
         try:

@@ -53,7 +53,8 @@ def open_runner(card_path: Path, runtime: str = AUTO, num_threads: int = 0) -> R
     if runtime != AUTO:
         name, _, device = runtime.partition(":")
         if name not in RUNTIMES:
-            raise UnknownNameError("runtime", name, RUNTIMES)
+            # `auto` alone is a name: it chooses no device.
+            raise UnknownNameError("runtime", runtime if name == AUTO else name, (AUTO, *RUNTIMES))
         if card.weights.format not in RUNTIMES[name]:
             fitting = [other for other, runs in RUNTIMES.items() if card.weights.format in runs]
             raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from vivant.errors import CardError
-from vivant.networks.card import read_card, read_weights
+from vivant.networks.card import Precision, read_card, read_weights
 from vivant.networks.part_specs import PartSpec, output_fields, part_specs
 from vivant.records import Scores
 from vivant.runtimes.graph_file import read_onnx
@@ -24,8 +24,8 @@ _HINTS = {"float32": "f32", "fp16": "f32", "int8": "f32", "bf16": "bf16"}
 class OpenVinoRunner:
     """An exported graph, ONNX or OpenVINO's own, on the CPU.
 
-    A graph with parts in bf16 is run part by part, because OpenVINO would round what stands between
-    them too (decision D38).
+    A graph in lower precision is run part by part: OpenVINO would round what stands between the
+    convolutions too (decision D38).
 
     Args:
         card_path: The exported graph's card.
@@ -49,7 +49,7 @@ class OpenVinoRunner:
         self._requests = threading.local()  # A request is one thread's.
         self._fields = output_fields(self.card.architecture)
         self._specs = part_specs(self.card.architecture)
-        self._in_parts = "bf16" in (self.card.precision.encode, self.card.precision.execute)
+        self._in_parts = self.card.precision != Precision()
         if self._in_parts:
             for part in self._specs:
                 self._compile(part)

@@ -64,7 +64,7 @@ class TorchRunner:
             raise InputError(f"expected a CUDA device for CUDA graphs, got {device}")
         for part in _CONVOLUTIONS:
             if part in self._parts:  # Crops come with colour last: nothing has to be turned.
-                self._parts[part].to(memory_format=torch.channels_last)
+                self._parts[part].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._precision = torch.bfloat16 if precision == "bf16" else torch.float32
         for part in _CONVOLUTIONS:
             if part in self._parts and mode != "eager":
