@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import settings
+from onnx import ModelProto
 
 from builders import moved, seeded
 from vivant.networks.checkpoint import save_checkpoint
+from vivant.networks.config import NetworkConfig
 from vivant.networks.models import lite
+
+if TYPE_CHECKING:
+    from vivant.export.export import Exported
 
 # A time limit for each example would only tell how busy the machine is.
 settings.register_profile("vivant", deadline=None)
@@ -44,11 +50,46 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(scope="session")
-def lite_graph_path(lite_card: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That network as a graph, its card beside it."""
-    from vivant.export.export import export_graph
+def lite_models() -> dict[str, ModelProto]:
+    """The parts of that network as ONNX models, once `lite_graph` has traced them."""
+    return {}
 
-    return export_graph(lite_card, tmp_path_factory.mktemp("graph")).card_path.with_suffix("")
+
+@pytest.fixture(scope="session")
+def lite_graph(
+    lite_card: Path,
+    lite_models: dict[str, ModelProto],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "Exported":
+    """That network as an ONNX graph, its card beside it."""
+    from vivant.export import export
+
+    join_parts = export.join_parts
+
+    def keep(models: dict[str, ModelProto], config: NetworkConfig) -> ModelProto:
+        lite_models.update(models)
+        return join_parts(models, config)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "join_parts", keep)
+        return export.export_graph(lite_card, tmp_path_factory.mktemp("graph"))
+
+
+@pytest.fixture(scope="session")
+def lite_graph_path(lite_graph: "Exported") -> Path:
+    """The file of it."""
+    return lite_graph.card_path.with_suffix("")
+
+
+@pytest.fixture
+def lite_traced(
+    lite_graph: "Exported", lite_models: dict[str, ModelProto], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exports of that network do not trace it again, which takes most of their time."""
+    from vivant.export import export
+
+    monkeypatch.setattr(export, "trace_parts", lambda *_: lite_models)
+    monkeypatch.setattr(export, "convert", lambda model, *_: model)
 
 
 @pytest.fixture(scope="session")

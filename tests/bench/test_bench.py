@@ -1,13 +1,39 @@
 """`vivant bench` end to end, on a network that is small enough."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from vivant.bench.bench import NAIVE, Bench, made_up_checkpoint, run_bench
+from vivant.bench.bench import NAIVE, Bench, _line, _take_turns, made_up_checkpoint, run_bench
 from vivant.bench.floor import Shape
 from vivant.networks.card import read_card
+from vivant.networks.checkpoint import load_checkpoint
 from vivant.networks.models import lite
+
+
+def test_ways_take_turns_after_a_round_that_warms_up() -> None:
+    order: list[str] = []
+    work = {name: partial(order.append, name) for name in "ab"}
+    times = _take_turns(work, 2)
+    assert order == ["a", "b"] * 3
+    assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
+
+
+def test_line_is_a_ratio_of_medians() -> None:
+    line = _line("x", [0.1, 0.4, 0.2], slowest=2.0)
+    assert (line.ms, line.least_ms, line.most_ms) == (200, 100, 400)
+    assert line.times_as_fast == pytest.approx(10)
+    assert line.clips_per_s == pytest.approx(5)
+    assert line.logit_difference is None
+
+
+def test_made_up_network_is_untrained_and_moves_its_patches(tmp_path: Path) -> None:
+    card = made_up_checkpoint("lite", lite(), tmp_path)
+    assert read_card(card).training is None
+    network, _ = load_checkpoint(card)
+    assert network.aam is not None
+    assert network.aam.region_proposal.pointwise.weight.abs().max() > 0
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +46,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         return run_bench(card, repeats=1, num_threads=1, stream_s=1.2)
 
 
+@pytest.mark.slow
 def test_every_way_is_timed_against_the_naive_one(found: Bench) -> None:
     names = [line.way for line in found.lines]
     assert names[0] == NAIVE
@@ -35,6 +62,7 @@ def test_every_way_is_timed_against_the_naive_one(found: Bench) -> None:
     assert all(line.of_floor > 0 for line in found.lines[1:])
 
 
+@pytest.mark.slow
 def test_float32_answers_alike_in_every_runtime(found: Bench) -> None:
     for line in found.lines[1:]:
         if line.way.endswith("float32"):
@@ -42,6 +70,7 @@ def test_float32_answers_alike_in_every_runtime(found: Bench) -> None:
             assert line.same_anchors == 1
 
 
+@pytest.mark.slow
 def test_streams_are_exact_and_cost_less(found: Bench) -> None:
     assert {(one.way, one.patches) for one in found.streaming} >= {
         ("onnx float32", "exact"),

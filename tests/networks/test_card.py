@@ -74,6 +74,9 @@ def test_card_comes_back_from_its_file(tmp_path: Path) -> None:
             17,
             "expected num_patches of at most 16",
         ),
+        (("precision", "encode"), "int4", "precision.encode: Input should be 'float32', 'fp16'"),
+        (("precision", "advise"), "int8", "precision.advise: Extra inputs are not permitted"),
+        (("precision", "execute"), "int8", "a checkpoint is in float32, and its card says float32"),
         (("colour",), "RGB", "colour: Extra inputs are not permitted"),
     ],
 )
@@ -174,10 +177,19 @@ def test_checkpoint_is_in_float32() -> None:
         card(weights=weights, precision=Precision(encode="int8", execute="int8"))
 
 
+def test_graph_of_lower_precision_says_so_in_its_file(tmp_path: Path) -> None:
+    weights = WeightsFile(file_name="w.int8.onnx", format="onnx", sha256="0" * 64)
+    written = card(weights=weights, precision=Precision(execute="int8"))
+    path = write_card(written, tmp_path)
+    assert json.loads(path.read_text())["precision"] == {"encode": "float32", "execute": "int8"}
+    assert read_card(path) == written
+
+
 def test_precision_is_named_by_its_parts() -> None:
     assert str(Precision()) == "float32"
     assert str(Precision(encode="bf16", execute="bf16")) == "bf16"
     assert str(Precision(execute="int8")) == "float32/int8"
+    assert str(Precision(encode="int8")) == "int8/float32"
 
 
 def test_digest_is_sha256() -> None:

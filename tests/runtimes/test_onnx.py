@@ -1,4 +1,4 @@
-"""The runner on a graph written by hand; exported networks are in tests/export/test_onnx.py."""
+"""The runner on a graph written by hand; exported networks are in tests/export/test_export.py."""
 
 import json
 from pathlib import Path

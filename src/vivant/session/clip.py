@@ -278,7 +278,7 @@ def shrink_to_poster(
     height, width, _ = frame.pixels.shape
     scale = min(1.0, _POSTER_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = shrink(frame.pixels, *size)
+    small = frame.pixels if size == (width, height) else shrink(frame.pixels, *size)
     if face is None:
         return small, None
     edges = (face.x0, face.y0, face.x1, face.y1)
