@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vivant.errors import InputError
-from vivant.parallel import Failure, in_processes
+from vivant.parallel import Failure, in_processes, num_cores
 from works import fatal, once, sleepy, squares, threads, wrong
 
 
@@ -127,3 +127,11 @@ def is_running(process: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def test_cores_are_those_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
+    assert num_cores() == 3
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert num_cores() == 1

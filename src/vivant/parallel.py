@@ -14,13 +14,20 @@ from typing import Any, TypeVar
 
 from vivant.errors import InputError
 
-__all__ = ["Failure", "in_processes"]
+__all__ = ["Failure", "in_processes", "num_cores"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _AHEAD = 2  # Things handed out for each process: one in work, one ready.
+
+
+def num_cores() -> int:
+    """Cores that this process may use; all of the machine where the system does not say."""
+    if hasattr(os, "sched_getaffinity"):  # Not on macOS and Windows.
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What a benchmark ran on."""
 
-import os
 import platform
 import time
 from collections.abc import Mapping
@@ -9,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+
+from vivant.parallel import num_cores
 
 __all__ = ["Machine", "this_machine"]
 
@@ -37,7 +38,7 @@ def this_machine() -> Machine:
     known = fields.get("flags", "").split()
     return Machine(
         processor=fields.get("model name") or platform.processor() or platform.machine(),
-        cores=len(os.sched_getaffinity(0)),
+        cores=num_cores(),
         flags=tuple(flag for flag in _FLAGS if flag in known),
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         versions={"python": platform.python_version()} | _versions(),

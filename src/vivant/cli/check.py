@@ -34,6 +34,20 @@ ProfileFile = Annotated[
     ),
 ]
 
+ModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Card of the model (*.onnx.json, *.xml.json or *.safetensors.json).",
+        show_default="the one that ships, trained on synthetic data alone",
+    ),
+]
+Trusted = Annotated[
+    bool,
+    typer.Option(
+        "--trusted",
+        help="Decode in this process, without isolation: for files that you made yourself.",
+    ),
+]
 RuntimeName = Annotated[
     str,
     typer.Option(
@@ -79,13 +93,7 @@ def check(
             metavar="PATH",
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help="Card of the model (*.onnx.json or *.safetensors.json).",
-            show_default="the one that ships, trained on synthetic data alone",
-        ),
-    ] = None,
+    model: ModelFile = None,
     profile: ProfileFile = None,
     camera: Annotated[
         int | None, typer.Option(help="Film with a camera of this machine: 0 is the first.")
@@ -100,13 +108,7 @@ def check(
     ] = 30.0,
     explain: ExplainFolder = None,
     detector: DetectorName = "blazeface",
-    trusted: Annotated[
-        bool,
-        typer.Option(
-            "--trusted",
-            help="Decode in this process, without isolation: for files that you made yourself.",
-        ),
-    ] = False,
+    trusted: Trusted = False,
     runtime: RuntimeName = "auto",
     threads: Threads = 0,
     as_json: Annotated[

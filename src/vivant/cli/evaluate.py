@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vivant.cli.check import RuntimeName, Threads
+from vivant.cli.check import RuntimeName, Threads, Trusted
 from vivant.cli.data.listing import Json
 from vivant.cli.metrics import Rule, print_rates
 from vivant.cli.run_card import find_card
@@ -44,13 +44,7 @@ def evaluate(
         bool,
         typer.Option("--with-images", help="Show the faces of the worst errors in the report."),
     ] = False,
-    trusted: Annotated[
-        bool,
-        typer.Option(
-            "--trusted",
-            help="Decode in this process, without isolation: for files that you made yourself.",
-        ),
-    ] = False,
+    trusted: Trusted = False,
     runtime: RuntimeName = "auto",
     threads: Threads = 0,
     as_json: Json = False,

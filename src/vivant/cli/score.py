@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vivant.cli.check import ProfileFile, RuntimeName, Threads
+from vivant.cli.check import ModelFile, ProfileFile, RuntimeName, Threads, Trusted
 from vivant.cli.evaluate import progress_bar
 
 if TYPE_CHECKING:
@@ -32,13 +32,7 @@ def score(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The Parquet file to write.")],
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help="Card of the model (*.onnx.json or *.safetensors.json).",
-            show_default="the one that ships, trained on synthetic data alone",
-        ),
-    ] = None,
+    model: ModelFile = None,
     profile: ProfileFile = None,
     batch: Annotated[
         int,
@@ -56,13 +50,7 @@ def score(
     ] = None,
     runtime: RuntimeName = "auto",
     threads: Threads = 0,
-    trusted: Annotated[
-        bool,
-        typer.Option(
-            "--trusted",
-            help="Decode in this process, without isolation: for files that you made yourself.",
-        ),
-    ] = False,
+    trusted: Trusted = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
 ) -> None:
     """Check every file of a folder: one row each, with decision, score and reasons.

@@ -1,6 +1,5 @@
 """The stores that runs are trained and tested on: given, prepared, or drawn and prepared."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +8,7 @@ from pathlib import Path
 from vivant.datasets import synthetic
 from vivant.datasets.made_up import is_made_up
 from vivant.errors import DataError
+from vivant.parallel import num_cores
 from vivant.plugins import find
 from vivant.preparation.info import fingerprint
 from vivant.preparation.manifest import FILE, current_manifest
@@ -77,7 +77,7 @@ def open_stores(
 
 
 def _draw(root: Path, name: str, size: str, tell: Tell) -> None:
-    num_workers = len(os.sched_getaffinity(0))
+    num_workers = num_cores()
     for state in synthetic.generate(root, _LAYOUTS[name], size, 0, num_workers):
         tell(f"drawing {name}", state.done, state.total)
 
@@ -88,6 +88,6 @@ def _prepare(root: Path, name: str, store: Path, *, is_trusted: bool, tell: Tell
     made_up = is_made_up(root, reading.presentations)
     target = Store.create(store, current_manifest(name, settings, is_synthetic=made_up))
     work = partial(preparer, root, settings, None, isolated=not is_trusted)
-    num_workers = len(os.sched_getaffinity(0))
+    num_workers = num_cores()
     for outcome in prepare(reading.presentations, target, work, num_workers):
         tell(f"preparing {name}", outcome.num_done, outcome.num_all)

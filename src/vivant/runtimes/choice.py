@@ -16,6 +16,7 @@ from vivant import __version__
 from vivant.errors import OutputError, VivantError
 from vivant.files import write_whole
 from vivant.networks.card import ModelCard
+from vivant.parallel import num_cores
 from vivant.runtimes.runner import Runner
 
 __all__ = ["cache_path", "fastest"]
@@ -90,10 +91,8 @@ def _version(package: str) -> str:
 
 
 def _machine() -> str:
-    """Its name, and the cores that this process may use, where the system says so."""
-    has_affinity = hasattr(os, "sched_getaffinity")  # Not on macOS and Windows.
-    num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
-    return f"{platform.node()} {num_cores}"
+    """Its name, and the cores that this process may use."""
+    return f"{platform.node()} {num_cores()}"
 
 
 def _read() -> dict[str, Any]:

@@ -8,7 +8,6 @@ may use all of them; the operating system divides. A network on another device l
 the workers, and gains by batches of more than one presentation; on a processor they gain little.
 """
 
-import os
 import traceback
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vivant.errors import InputError
+from vivant.parallel import num_cores
 from vivant.session.clip import Seen
 from vivant.session.session import Session
 from vivant.session.verdict import Verdict
@@ -56,7 +56,7 @@ def check_many(
     Raises:
         InputError: fewer than one worker or clip.
     """
-    workers = len(os.sched_getaffinity(0)) if num_workers is None else num_workers
+    workers = num_cores() if num_workers is None else num_workers
     if workers < 1:
         raise InputError(f"expected at least one worker, got {workers}")
     if batch_clips < 1:

@@ -1,6 +1,5 @@
 """`vivant data prepare`: from a data set's videos to a store that training reads."""
 
-import os
 import time
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from vivant.cli.data.listing import DATASETS
+from vivant.parallel import num_cores
 from vivant.plugins import find
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def prepare(
     made_up = is_made_up(root, reading.presentations)
     store = Store.create(out, current_manifest(dataset.name, settings, is_synthetic=made_up))
     work = partial(preparer, root, settings, depth_maps, isolated=not trusted)
-    num_workers = workers or len(os.sched_getaffinity(0))
+    num_workers = workers or num_cores()
     _watch(run(reading.presentations, store, work, num_workers), len(reading.presentations))
     is_sound = _print_end(store, reading.problems, needs_depth=depth_maps is not None)
     raise typer.Exit(int(not is_sound))

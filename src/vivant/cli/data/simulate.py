@@ -1,6 +1,5 @@
 """`vivant data simulate`: attacks computed from anybody's bona fide clips."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
+
+from vivant.parallel import num_cores
 
 if TYPE_CHECKING:
     from vivant.datasets.simulation import Progress
@@ -45,7 +46,7 @@ def simulate(
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("videos", total=None)
-        num_workers = workers or len(os.sched_getaffinity(0))
+        num_workers = workers or num_cores()
         for state in simulate_folder(source, out, species or [], takes, seed, num_workers):
             bar.update(task, completed=state.done + state.failed, total=state.total)
     assert state is not None

@@ -1,6 +1,5 @@
 """`vivant data synthetic`: a benchmark drawn by a program, in a data set's own layout."""
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+
+from vivant.parallel import num_cores
 
 if TYPE_CHECKING:
     from vivant.datasets.synthetic import Progress
@@ -43,7 +44,7 @@ def synthetic(
     )
     with Bar(*columns, console=console) as bar:
         task = bar.add_task("videos", total=None, rate="")
-        num_workers = workers or len(os.sched_getaffinity(0))
+        num_workers = workers or num_cores()
         for state in generate(out, layout, size, seed, num_workers):
             made = state.done - state.kept
             rate = made / max(time.monotonic() - started, 1e-6)
