@@ -18,7 +18,7 @@ from statistics import median
 
 import numpy as np
 import onnxruntime
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from vivant.bench.film import film
 from vivant.runtimes.opening import open_runner
@@ -36,7 +36,9 @@ STAGES = (  # Inner and outer width of each block; the first of a stage halves t
 
 def small_network(generator: np.random.Generator) -> tuple[ModelProto, float]:
     """Blocks of the sizes of MiniFASNetV2's, with PReLUs, and their multiply-adds in 1e9."""
-    nodes, weights, macs = [], [], 0
+    nodes: list[NodeProto] = []
+    weights: list[TensorProto] = []
+    macs = 0
     last, channels, side = "x", 3, SIDE
 
     def weight(values: np.ndarray) -> str:
