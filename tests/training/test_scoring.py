@@ -204,8 +204,8 @@ def test_modes_are_as_before(
     network.advisor.dropout.train()
     before = [module.training for module in network.modules()]
     seen = []
-    handle = network.advisor.register_forward_pre_hook(lambda module, _: seen.append(
-        any(part.training for part in module.modules())
+    handle = network.advisor.backbone.register_forward_pre_hook(lambda *_: seen.append(
+        any(part.training for part in network.advisor.modules())
     ))  # fmt: skip
     score(network, small_data, small_data.dev[:1])
     assert seen == [False]
@@ -269,7 +269,7 @@ def test_what_a_frozen_advisor_said_is_asked_once(
     cache = AdviceCache(torch.device("cpu"))
     plain = score(network, small_data, small_data.dev)
     asked: list[int] = []
-    handle = network.advisor.register_forward_pre_hook(lambda *_: asked.append(1))
+    handle = network.advisor.backbone.register_forward_pre_hook(lambda *_: asked.append(1))
     first = score(network, small_data, small_data.dev, cache=cache)
     num_asked = len(asked)
     second = score(network, small_data, small_data.dev, cache=cache)
