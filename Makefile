@@ -29,7 +29,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 # In four goes: in one, a worker that had lived for five minutes ended without a word, three times of three
-# and each time at another test; in shorter ones they pass. Why is not found.
+# at whatever test it was at; shorter ones were not seen to. Why is not found.
 PICTURES := tests/attacks tests/datasets
 NETWORKS := tests/networks tests/training tests/recipes
 COMMANDS := tests/cli tests/evaluation tests/reproduction
