@@ -151,13 +151,9 @@ class Stream:
             InputError: wrong shape, type, size or time.
             WeightsError: the network answered with a value that is not finite.
         """
-        self._check(pixels, time_s)
-        self._pushed += 1
-        self._last_s = time_s
-        if self._is_late(time_s):
-            self._dropped += 1
-            return None
         verdict = None
+        if not self._take(pixels, time_s):
+            return verdict
         for frame in self._grid.add(Frame(pixels, time_s)):
             verdict = self._look(frame)
         return verdict
@@ -173,11 +169,7 @@ class Stream:
             InputError: as `push` does.
         """
         for frame in frames:
-            self._check(frame.pixels, frame.time_s)
-            self._pushed += 1
-            self._last_s = frame.time_s
-            if self._is_late(frame.time_s):
-                self._dropped += 1
+            if not self._take(frame.pixels, frame.time_s):
                 continue
             verdict = self._look(frame)
             if verdict is not None:
@@ -195,6 +187,15 @@ class Stream:
             newest = self._kept[-1]
             self.verdict = self._judge(newest.frame, newest.face, 0.0, 0.0)
         return self.verdict
+
+    def _take(self, pixels: np.ndarray, time_s: float) -> bool:
+        """Count a frame, and say whether there is time to look at it."""
+        self._check(pixels, time_s)
+        self._pushed += 1
+        self._last_s = time_s
+        is_late = self._is_late(time_s)
+        self._dropped += is_late
+        return not is_late
 
     def _check(self, pixels: np.ndarray, time_s: float) -> None:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
