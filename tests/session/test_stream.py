@@ -195,6 +195,25 @@ def test_late_frames_are_dropped_and_counted() -> None:
     assert max(lags) <= 0.3 + 1e-9
 
 
+def test_verdict_does_not_outlive_its_span_while_all_frames_come_late() -> None:
+    now = 0.0
+    _, session = counting()
+    stream = Stream(session, span_s=1.0, live=True, clock=lambda: now)
+    pictures = swaying(10)
+    for i, picture in enumerate(pictures):
+        now = i / 10
+        stream.push(picture, i / 10)
+    assert stream.verdict is not None
+    assert stream.verdict.decision is Decision.BONA_FIDE
+    now += 100  # The machine hangs, and then takes what has waited.
+    for i in range(10, 40):
+        stream.push(pictures[0], i / 10)
+    assert stream.counts.dropped == 30
+    verdict = stream.end()
+    assert verdict.decision is Decision.NO_DECISION
+    assert [reason.code for reason in verdict.reasons] == [Reason.NO_FACE]
+
+
 def test_file_is_never_late() -> None:
     _, session = counting()
     stream = Stream(session, clock=iter(range(0, 10**6, 1000)).__next__)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
 from vivant.errors import InputError
+from vivant.faces.look import Look
 from vivant.faces.observer import Observer
 from vivant.geometry.boxes import median_box
 from vivant.geometry.crop import CropBox, crop_box, cut
@@ -127,12 +128,15 @@ class Stream:
         return self._windows[-1][1] if self._windows else None
 
     @property
+    def newest_look(self) -> Look | None:
+        """The newest look at a frame in the span; None before the first."""
+        return self._observer.looks[-1] if self._observer.looks else None
+
+    @property
     def counts(self) -> StreamCounts:
         """What became of the frames so far."""
-        network = self._network
-        return StreamCounts(
-            self._pushed, self._looked, self._dropped, network.num_encoded, network.num_patches
-        )
+        done = (self._network.num_encoded, self._network.num_patches)
+        return StreamCounts(self._pushed, self._looked, self._dropped, *done)
 
     def push(self, pixels: Shaped[np.ndarray, "..."], time_s: float) -> Verdict | None:
         """Take the next frame.
@@ -151,10 +155,9 @@ class Stream:
             InputError: wrong shape, type, size or time.
             WeightsError: the network answered with a value that is not finite.
         """
+        chosen = self._grid.add(Frame(pixels, time_s)) if self._take(pixels, time_s) else ()
         verdict = None
-        if not self._take(pixels, time_s):
-            return verdict
-        for frame in self._grid.add(Frame(pixels, time_s)):
+        for frame in chosen:
             verdict = self._look(frame)
         return verdict
 
@@ -169,24 +172,32 @@ class Stream:
             InputError: as `push` does.
         """
         for frame in frames:
-            if not self._take(frame.pixels, frame.time_s):
-                continue
-            verdict = self._look(frame)
-            if verdict is not None:
+            is_taken = self._take(frame.pixels, frame.time_s)
+            if is_taken and (verdict := self._look(frame)) is not None:
                 yield verdict
 
     def end(self) -> Verdict:
         """The verdict on the last `span_s` seconds, where there was no time for a window too.
 
+        Frames that came too late to be looked at count for the time: no verdict outlives its span.
+
         Raises:
             InputError: there was no frame.
         """
-        if self.verdict is None:
-            if not self._kept:
-                raise InputError("expected frames before the stream ends, got none")
+        if not self._kept:
+            raise InputError("expected frames before the stream ends, got none")
+        if self._forget(self._last_s - self._span_s) or self.verdict is None:
             newest = self._kept[-1]
             self.verdict = self._judge(newest.frame, newest.face, 0.0, 0.0)
         return self.verdict
+
+    def _forget(self, before_s: float) -> bool:
+        """Let go of what was seen before a time; says whether there was anything."""
+        num_looks = len(self._observer.looks)
+        self._observer.forget(before_s)  # A window's frames are among the looks.
+        while self._windows and self._windows[0][1].times_s[0] < before_s:
+            self._windows.popleft()
+        return len(self._observer.looks) < num_looks
 
     def _take(self, pixels: np.ndarray, time_s: float) -> bool:
         """Count a frame, and say whether there is time to look at it."""
@@ -224,11 +235,9 @@ class Stream:
     def _look(self, frame: Frame) -> Verdict | None:
         started_s = time.perf_counter()
         self._looked += 1
-        self._observer.forget(frame.time_s - self._span_s)
+        self._forget(frame.time_s - self._span_s)
         look = self._observer.look(frame)
         self._kept.append(_Kept(frame, look.box if look.is_usable else None))
-        while self._windows and self._windows[0][1].times_s[0] < frame.time_s - self._span_s:
-            self._windows.popleft()
         window = self._newest_window()
         seen_s = time.perf_counter()
         if window is not None:
@@ -287,10 +296,8 @@ class Stream:
         self, frame: Frame, face: FaceBox | None, faces_s: float, network_s: float
     ) -> Verdict:
         session, looks = self._session, self._observer.looks
-        chosen = []
-        if self._windows:
-            places = spread(len(self._windows), session.num_windows)
-            chosen = [self._windows[place] for place in places]
+        places = spread(len(self._windows), session.num_windows) if self._windows else ()
+        chosen = [self._windows[place] for place in places]
         reasons = self._observer.faults(is_still=False)
         if not chosen:
             reasons += lack_of_frames(looks, self._num_frames, is_still=False)
