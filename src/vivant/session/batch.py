@@ -22,7 +22,7 @@ from vivant.session.clip import Seen
 from vivant.session.session import Session
 from vivant.session.verdict import Verdict
 
-__all__ = ["BATCH_CLIPS", "check_many"]
+__all__ = ["BATCH_CLIPS", "check_many", "conclude_each"]
 
 BATCH_CLIPS = 8
 """Clips in one run of the network, unless it is said: those of two presentations."""
@@ -80,7 +80,7 @@ def _answers(
             ready = _take(waiting, batch_clips)
             fill()  # The workers go on while the network runs.
             seen = [answer for _, answer in ready if isinstance(answer, Seen)]
-            verdicts = iter(_conclude(session, seen, batch_clips))
+            verdicts = iter(conclude_each(session, seen, batch_clips))
             for source, answer in ready:
                 yield source, (next(verdicts) if isinstance(answer, Seen) else answer)
     finally:
@@ -116,13 +116,19 @@ def _num_clips(answer: Seen | Exception) -> int:
     return len(answer.clips) if isinstance(answer, Seen) else 0
 
 
-def _conclude(
+def conclude_each(
     session: Session, seen: Sequence[Seen], batch_clips: int
 ) -> Sequence[Verdict | Exception]:
-    """A verdict for each; where their batch fails, each is judged alone, to tell which it was."""
+    """A verdict for each; where their batch fails, each is judged alone, to tell which it was.
+
+    Args:
+        session: Judges.
+        seen: Presentations that were watched.
+        batch_clips: Clips in one run of the network, at most.
+    """
     try:
         return session.conclude(seen, batch_clips)
     except Exception as error:  # As above.
         if len(seen) == 1:
             return [error]
-    return [answer for one in seen for answer in _conclude(session, [one], batch_clips)]
+    return [answer for one in seen for answer in conclude_each(session, [one], batch_clips)]

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -25,11 +26,14 @@ from vivant.session.verdict import ModelIdentity, Timings, Verdict, WindowResult
 from vivant.video.frames import Media, read_media
 from vivant.video.isolation import DecoderPool
 from vivant.video.limits import VideoLimits
-from vivant.video.pictures import read_pictures
+from vivant.video.pictures import PictureReader, picture_reader, read_pictures
 from vivant.video.sampling import near_grid
 from vivant.video.source import list_frames, read_file
 
-__all__ = ["STARTER", "Session"]
+__all__ = ["STARTER", "Session", "Source"]
+
+Source = Path | str | bytes | Sequence[bytes]
+"""A file or a folder by its path, a file's content, or that of each frame's picture."""
 
 DETECTORS = "vivant.faces.detectors"
 
@@ -139,13 +143,13 @@ class Session:
         runner = open_runner(model or STARTER, runtime, num_threads)
         return cls(runner, detector=finder, isolated=isolated, profile=fitted)
 
-    def check(self, source: Path | str | bytes, *, rate: float = 30.0) -> Verdict:
+    def check(self, source: Source, *, rate: float = 30.0) -> Verdict:
         """Judge a file or a folder.
 
         Args:
-            source: A video or a still picture, by path or as bytes; or a folder with the frames of
-                one clip as pictures.
-            rate: Frames in a second, of a folder: pictures do not say when they were taken.
+            source: A video or a still picture, by path or as bytes; or the frames of one clip as
+                pictures: a folder of them, or the bytes of each.
+            rate: Frames in a second, of such frames: pictures do not say when they were taken.
 
         Raises:
             MediaError: it cannot be read; the error's code says why.
@@ -184,7 +188,7 @@ class Session:
         interval_s = self.card.preprocessing.frame_interval_s
         return self.check_media(Media(False, near_grid(chosen, interval_s)))
 
-    def see(self, source: Path | str | bytes, *, rate: float = 30.0) -> Seen:
+    def see(self, source: Source, *, rate: float = 30.0) -> Seen:
         """The first step of `check`, without the network: watch a file or a folder, and cut clips.
 
         Args:
@@ -199,6 +203,8 @@ class Session:
         interval_s = self.card.preprocessing.frame_interval_s
         if isinstance(source, bytes):
             media = self._read(source)
+        elif not isinstance(source, str | Path):
+            media = read_pictures(source, rate, interval_s, self.video_limits, self._pool)
         elif Path(source).is_dir():
             paths = list_frames(Path(source), self.video_limits)
             media = read_pictures(paths, rate, interval_s, self.video_limits, self._pool)
@@ -274,6 +280,10 @@ class Session:
             ),
             profile=self._profile_sha256,
         )
+
+    def picture_reader(self) -> AbstractContextManager[PictureReader]:
+        """Decodes a stream's pictures, in one process of its own where the session is isolated."""
+        return picture_reader(self.video_limits, self._pool)
 
     def close(self) -> None:
         """End the processes that wait for files."""
