@@ -59,6 +59,9 @@ HOMES = {
     },
     "ray": {"distributed"},
     "fastapi": {"serving"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
+    "prometheus_client": {"serving"},
 }  # fmt: skip
 # These need no torch, or the base install could not check clips.
 TORCHLESS = {

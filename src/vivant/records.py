@@ -89,6 +89,9 @@ class Reason(StrEnum):
     STATIC_FRAMES = "STATIC_FRAMES"
     OUT_OF_DISTRIBUTION = "OUT_OF_DISTRIBUTION"
     WINDOWS_DISAGREE = "WINDOWS_DISAGREE"
+    MEDIA_SEEN_BEFORE = "MEDIA_SEEN_BEFORE"
+    """The same bytes were sent in another session of the service: a camera never takes a picture
+    twice."""
     UNTRAINED_MODEL = "UNTRAINED_MODEL"
     NO_OPERATING_POINT = "NO_OPERATING_POINT"
 

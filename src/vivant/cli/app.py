@@ -15,10 +15,12 @@ from vivant.cli import (
     doctor,
     evaluate,
     export,
+    key,
     metrics,
     model,
     reproduce,
     score,
+    serve,
     train,
 )
 from vivant.cli.data.app import app as data_app
@@ -28,6 +30,13 @@ __all__ = ["app", "main"]
 
 # Which extra brings a module that the base install lacks.
 _EXTRAS = {
+    "fastapi": "serve",
+    "multipart": "serve",
+    "prometheus_client": "serve",
+    "python_multipart": "serve",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "websockets": "serve",
     "lance": "data",
     "matplotlib": "report",
     "openvino": "openvino",
@@ -53,6 +62,8 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("score")(score.score)
+app.command("serve")(serve.serve)
+app.add_typer(key.app, name="key")
 app.command("doctor")(doctor.doctor)
 app.add_typer(data_app, name="data")
 app.add_typer(model.app, name="model")

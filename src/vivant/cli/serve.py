@@ -1,0 +1,114 @@
+"""`vivant serve`: verdicts over HTTP and WebSocket, and a page that films."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vivant.cli.check import DetectorName, ModelFile, ProfileFile, RuntimeName, Threads
+
+__all__ = ["serve"]
+
+Host = Annotated[
+    str, typer.Option(help="Address to listen at; one that others reach needs --keys.")
+]
+KeysFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of `vivant key add`: who may call, and who is told the score.",
+        show_default="none: whoever reaches it may call, and is trusted",
+    ),
+]
+
+
+def serve(
+    model: ModelFile = None,
+    profile: ProfileFile = None,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8080,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Presentations that are watched at a time; 0: one a core.")
+    ] = 0,
+    keys: KeysFile = None,
+    anyone_may_call: Annotated[
+        bool,
+        typer.Option(
+            "--anyone-may-call", help="Listen without keys at an address that others reach."
+        ),
+    ] = False,
+    audit: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for a line about each verdict: hashes, threshold, reasons, times; no "
+            "picture. Beside it a key is made for the media's digests.",
+            show_default="none",
+        ),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Set a limit: NAME=VALUE, again for another; docs/serving.md has their names.",
+            show_default="the service's own",
+        ),
+    ] = None,
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A name under which the service answers too, at a loopback address: such as that "
+            "of the proxy before it.",
+            show_default="localhost",
+        ),
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a reverse proxy that is believed about who asks (X-Forwarded-For).",
+            show_default="none",
+        ),
+    ] = None,
+    drain: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds after SIGTERM in which requests are still taken, not ready."
+        ),
+    ] = 3.0,
+    detector: DetectorName = "blazeface",
+    runtime: RuntimeName = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Answer over HTTP: POST /v1/check, sessions, a stream, and a page with a camera at /.
+
+    Files are decoded in processes of their own, nothing is stored, and everything has a limit.
+    Ctrl+C or SIGTERM ends it once what was begun is answered.
+    """
+    from vivant.parallel import num_cores
+    from vivant.serving.audit import AuditLog
+    from vivant.serving.keys import read_keys
+    from vivant.serving.limits import parse_limits
+    from vivant.serving.log import log_to_stderr
+    from vivant.serving.server import require_keys
+    from vivant.serving.server import serve as run
+    from vivant.serving.service import Service
+    from vivant.session.session import Session
+
+    require_keys(host, has_keys=keys is not None, anyone=anyone_may_call)
+    limits = parse_limits(limit or ())
+    known = None if keys is None else read_keys(keys)
+    log_to_stderr()
+    with Session.open(
+        model, detector=detector, profile=profile, runtime=runtime, num_threads=threads
+    ) as session:
+        written = None if audit is None else AuditLog(audit)
+        service = Service(
+            session, limits, keys=known, audit=written, num_workers=workers or num_cores()
+        )
+        run(
+            service,
+            host,
+            port,
+            host_names=tuple(host_name or ()),
+            proxy=proxy,
+            drain_s=drain,
+        )
+        if written is not None:
+            written.close()

@@ -1,0 +1,1 @@
+"""Presentations judged over HTTP and WebSocket, and the page that films them."""

@@ -1,0 +1,145 @@
+"""A line for each verdict, for whoever must account for it later.
+
+Hashes and numbers: no picture, no name, nothing of what a camera wrote beside them.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from vivant.errors import InputError, OutputError, Refusal
+from vivant.records import Reason
+from vivant.serving.problems import Problem, Trouble
+from vivant.session.verdict import Decision, Verdict
+
+__all__ = ["AuditLog", "AuditRecord", "of_outcome"]
+
+_KEY_BYTES = 32
+
+
+class AuditRecord(BaseModel):
+    """What was decided, by what, and on which media."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time: str
+    """UTC, ISO 8601."""
+    request: str
+    """As the answer's X-Request-Id."""
+    caller: str
+    """Name of the key; "session", or "anyone" where the service has no keys."""
+    session: str | None
+    media_hmac: str
+    """HMAC-SHA256 of the media's bytes, with the key beside the log: proves that a file was, or was
+    not, what was judged, to whoever has both."""
+    num_bytes: int
+    decision: Decision | None
+    """null: refused, see `code`."""
+    reasons: tuple[Reason, ...]
+    code: Refusal | Trouble | None
+    bona_fide_score: float | None
+    threshold: float | None
+    model_sha256: str
+    profile_sha256: str | None
+    runtime: str
+    decode_s: float | None
+    faces_s: float | None
+    network_s: float | None
+    total_s: float | None
+
+
+class AuditLog:
+    """Adds records to a file, one JSON object a line. Safe to use from threads.
+
+    The file can be read by its owner alone. Beside it lies the key of the digests, `NAME.key`, made
+    where it is missing; keep it apart from copies of the log.
+
+    Args:
+        path: The log; made where it is missing.
+
+    Raises:
+        OutputError: it cannot be written.
+        InputError: the key beside it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        key_path = path.with_name(f"{path.name}.key")
+        try:
+            if not key_path.exists():
+                with open(key_path, "xb", opener=_private) as file:
+                    file.write(secrets.token_hex(_KEY_BYTES).encode())
+            self._key = bytes.fromhex(key_path.read_text())
+            self._file = open(path, "ab", opener=_private)  # noqa: SIM115 - until `close`.
+        except ValueError as error:
+            raise InputError(f"{key_path} is no key of an audit log: restore it") from error
+        except OSError as error:
+            raise OutputError(f"cannot write the audit log {path}: {error.strerror}") from error
+        if len(self._key) != _KEY_BYTES:
+            raise InputError(f"{key_path} is no key of an audit log: restore it")
+
+    def digest(self) -> "hmac.HMAC":
+        """A keyed digest to feed media to."""
+        return hmac.new(self._key, digestmod=hashlib.sha256)
+
+    def write(self, record: AuditRecord) -> None:
+        """Add a line, and wait until the disk has it.
+
+        Raises:
+            OSError: it could not be written: then the verdict must not be given either.
+        """
+        with self._lock:
+            self._file.write(record.model_dump_json().encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def of_outcome(
+    outcome: Verdict | Problem,
+    *,
+    request: str,
+    caller: str,
+    session: str | None,
+    media_hmac: str,
+    num_bytes: int,
+    model_sha256: str,
+    runtime: str,
+) -> AuditRecord:
+    """The record of a verdict, or of media that were refused."""
+    verdict = None if isinstance(outcome, Problem) else outcome
+    point = None if verdict is None else verdict.operating_point
+    timings = None if verdict is None else verdict.timings
+    return AuditRecord(
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        request=request,
+        caller=caller,
+        session=session,
+        media_hmac=media_hmac,
+        num_bytes=num_bytes,
+        decision=None if verdict is None else verdict.decision,
+        reasons=() if verdict is None else tuple(Reason(r.code) for r in verdict.reasons),
+        code=outcome.code if isinstance(outcome, Problem) else None,
+        bona_fide_score=None if verdict is None else verdict.bona_fide_score,
+        threshold=None if point is None else point.threshold,
+        model_sha256=model_sha256,
+        profile_sha256=None if verdict is None else verdict.profile,
+        runtime=runtime,
+        decode_s=None if timings is None else timings.decode_s,
+        faces_s=None if timings is None else timings.faces_s,
+        network_s=None if timings is None else timings.network_s,
+        total_s=None if timings is None else timings.total_s,
+    )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,166 @@
+"""Runs the application: where it listens, for whom, and how it ends."""
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+
+from vivant.errors import InputError
+from vivant.serving.app import create_app
+from vivant.serving.connections import bounded_protocol
+from vivant.serving.gate import LOOPBACK_HOSTS
+from vivant.serving.service import Service
+
+__all__ = ["is_loopback", "require_keys", "serve"]
+
+_TICK_S = 0.05
+_STREAMS_S = 20.0  # How long streams may go on when the service is to end.
+_END_S = 60  # How long requests may, after that.
+_MESSAGE_OVERHEAD = 64
+
+log = logging.getLogger("vivant.serving")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def require_keys(host: str, *, has_keys: bool, anyone: bool) -> None:
+    """Refuse to listen to the world without keys.
+
+    Args:
+        host: Where to listen.
+        has_keys: Whether callers must show a key.
+        anyone: Whether the user said that anyone may call.
+
+    Raises:
+        InputError: others could reach the service, and nobody said that they may.
+    """
+    if not is_loopback(host) and not has_keys and not anyone:
+        raise InputError(
+            f"{host} can be reached from other machines: make keys (`vivant key add NAME --file "
+            "keys.json`) and start with --keys keys.json, or say --anyone-may-call"
+        )
+
+
+def serve(
+    service: Service,
+    host: str,
+    port: int,
+    *,
+    host_names: tuple[str, ...] = (),
+    proxy: str | None = None,
+    drain_s: float = 3.0,
+) -> None:
+    """Answer until a signal ends it: SIGTERM or SIGINT, twice to end at once.
+
+    With the first, `/readyz` says so at once, while requests are still taken for `drain_s` seconds,
+    so that a proxy notices; then no more are, and all that were taken are answered.
+
+    Args:
+        service: What answers.
+        host: Address to listen at.
+        port: To listen at; 0: any that is free.
+        host_names: More names under which it answers, on a loopback address.
+        proxy: Address of a reverse proxy that is believed about who asks (X-Forwarded-For); None:
+            none is.
+        drain_s: See above.
+
+    Raises:
+        InputError: the address cannot be listened at.
+    """
+    listener = _listen(host, port)
+    names = LOOPBACK_HOSTS | {host, *host_names} if is_loopback(host) else None
+    limits = service.limits
+    config = uvicorn.Config(
+        create_app(service, names),
+        http=bounded_protocol(limits),
+        ws="websockets-sansio",
+        ws_max_size=limits.max_frame_bytes + _MESSAGE_OVERHEAD,
+        ws_per_message_deflate=False,  # JPEG does not shrink, and a bomb of zeros would.
+        timeout_keep_alive=limits.idle_timeout_s,
+        timeout_graceful_shutdown=_END_S,
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+    )
+    server = _DrainingServer(config, service, drain_s)
+    address = listener.getsockname()
+    shown = f"[{address[0]}]" if ":" in address[0] else address[0]
+    log.info("listening at http://%s:%d", shown, address[1])
+    try:
+        server.run(sockets=[listener])
+    except SystemExit as error:  # uvicorn's word for a start that failed; the log says why.
+        if error.code:
+            raise InputError("the service did not start: see above") from error
+    finally:
+        listener.close()
+
+
+class _DrainingServer(uvicorn.Server):
+    """Goes on taking requests for a while after the signal."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, drain_s: float) -> None:
+        super().__init__(config)
+        self._service = service
+        self._drain_s = drain_s
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal: begin to end; a second one ends at once."""
+        if self._service.is_draining or not self.started:
+            super().handle_exit(sig, frame)
+            self.force_exit = sig == signal.SIGINT
+            return
+        log.info("%s: not ready, ending in %g s", signal.Signals(sig).name, self._drain_s)
+        self._service.is_draining = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """The beat of uvicorn: end once the time has passed."""
+        if self._service.is_draining and self._draining is None:
+            self._draining = asyncio.get_running_loop().create_task(self._drain())
+        return await super().on_tick(counter)
+
+    async def _drain(self) -> None:
+        await asyncio.sleep(self._drain_s)
+        patience_s = _STREAMS_S
+        while self._service.num_streams and patience_s > 0:
+            await asyncio.sleep(_TICK_S)
+            patience_s -= _TICK_S
+        self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise InputError(
+            f"cannot listen at {host}, port {port}: {error.strerror}. Choose others with --host "
+            "and --port"
+        ) from error
+    listener.set_inheritable(False)
+    return listener
