@@ -79,6 +79,7 @@ def listening(runner: Runner | None = None, **how: object) -> Iterator[tuple[Ser
             create_app(parts, LOOPBACK_HOSTS),
             host="127.0.0.1",
             port=0,
+            loop="asyncio",
             http=bounded_protocol(limits),
             ws="websockets-sansio",
             ws_max_size=limits.max_frame_bytes + 64,

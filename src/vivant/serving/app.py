@@ -94,16 +94,12 @@ def _handle_errors(app: FastAPI, service: Service) -> None:
         place = ".".join(map(str, first["loc"]))
         return answer(Problem(Trouble.BAD_REQUEST, f"{place}: {first['msg']}"))
 
-    @app.exception_handler(Exception)
-    async def of_fault(_: Request, error: Exception) -> Response:
-        log.error("a request failed: %s", type(error).__name__, exc_info=error)
-        return answer(
-            Problem(Trouble.FAILED, f"the service failed ({type(error).__name__}): try again")
-        )
-
 
 class _Journal:
-    """Gives each request an id, counts its answer, and logs one line: no address, no query."""
+    """Gives each request an id, counts its answer, and logs one line: no address, no query.
+
+    Answers what fails: a handler of FastAPI's would do that outside of all that is wrapped here.
+    """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
@@ -129,6 +125,14 @@ class _Journal:
 
         try:
             await self._app(scope, receive, send_and_note)
+        except Exception as error:
+            log.exception("a request failed")
+            if answered:
+                raise
+            name = type(error).__name__
+            problem = Problem(Trouble.FAILED, f"the service failed ({name}): try again")
+            self._counters.problems.labels(problem.code.value).inc()
+            await problem.response()(scope, receive, send_and_note)
         finally:
             took_s = time.perf_counter() - started_s
             route = getattr(scope.get("route"), "path", "other")

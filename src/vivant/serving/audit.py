@@ -76,13 +76,13 @@ class AuditLog:
                 with open(key_path, "xb", opener=_private) as file:
                     file.write(secrets.token_hex(_KEY_BYTES).encode())
             self._key = bytes.fromhex(key_path.read_text())
+            if len(self._key) != _KEY_BYTES:
+                raise ValueError(f"{len(self._key)} bytes")
             self._file = open(path, "ab", opener=_private)  # noqa: SIM115 - until `close`.
         except ValueError as error:
             raise InputError(f"{key_path} is no key of an audit log: restore it") from error
         except OSError as error:
             raise OutputError(f"cannot write the audit log {path}: {error.strerror}") from error
-        if len(self._key) != _KEY_BYTES:
-            raise InputError(f"{key_path} is no key of an audit log: restore it")
 
     def digest(self) -> "hmac.HMAC":
         """A keyed digest to feed media to."""

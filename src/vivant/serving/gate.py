@@ -68,7 +68,7 @@ class Gate:
                 "for another name",
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _place(origin) != host:
             return Problem(
                 Trouble.CROSS_ORIGIN,
                 "the request comes from another site's page: only this service's own may ask. "
@@ -82,6 +82,13 @@ def _name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # Such as "http://[": no browser's, and nobody's.
+        return None
 
 
 def _with_headers(send: Send) -> Send:

@@ -94,7 +94,9 @@ def add_key(path: Path, name: str, level: Level) -> str:
             f"expected a name of letters, digits, dots and dashes, at most 64, got {name!r}"
         ) from error
     content = Keys(keys=(*known, key)).model_dump_json(indent=2) + "\n"
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     write_whole(path, content)
+    path.chmod(mode)  # Its owner alone reads it, unless somebody said otherwise.
     return secret
 
 

@@ -20,10 +20,9 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 REQUEST_BODY = {
     "required": True,
+    "description": "the bytes of a video or a picture, whatever their type is called, or a form",
     "content": {
         "application/octet-stream": _BINARY,
-        "video/*": _BINARY,
-        "image/*": _BINARY,
         "multipart/form-data": {
             "schema": {
                 "type": "object",
@@ -98,7 +97,10 @@ async def read_media(request: Request, limits: ServiceLimits) -> Media:
             max_fields=8,
             max_part_size=1024,
         ).parse()
-        return await _of_form(form)
+        try:
+            return await _of_form(form)
+        finally:
+            await form.close()
     except ClientDisconnect as error:
         raise Problem(Trouble.BAD_REQUEST, "the body ended early: send all of it") from error
     except MultiPartException as error:
@@ -106,6 +108,10 @@ async def read_media(request: Request, limits: ServiceLimits) -> Media:
             Trouble.BAD_REQUEST,
             f"the form is none: {error.message} At most {limits.max_frames} files are taken "
             "(max_frames)",
+        ) from error
+    except ValueError as error:  # Of codecs: the sender names one, such as charset=undefined.
+        raise Problem(
+            Trouble.BAD_REQUEST, "the form is not in the charset that it names: leave it out"
         ) from error
 
 

@@ -86,6 +86,7 @@ def serve(
     limits = service.limits
     config = uvicorn.Config(
         create_app(service, names),
+        loop="asyncio",
         http=bounded_protocol(limits),
         ws="websockets-sansio",
         ws_max_size=limits.max_frame_bytes + _MESSAGE_OVERHEAD,

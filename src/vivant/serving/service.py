@@ -73,7 +73,7 @@ class Service:
         self.is_tested = False
         self.is_draining = False
         self._audit = audit
-        self._rates = Rates(limits.requests_per_minute / 60, limits.request_burst)
+        self._rates = Rates(limits.requests_per_minute / 60, float(limits.request_burst))
 
     @property
     def is_ready(self) -> bool:
@@ -95,7 +95,9 @@ class Service:
             )
         num_frames = self.session.card.architecture.num_frames
         side = self.session.card.preprocessing.crop_side_px
-        self.session.runner.run(np.zeros((1, num_frames, side, side, 3), np.uint8))
+        scores = self.session.runner.run(np.zeros((1, num_frames, side, side, 3), np.uint8))
+        if not 0 <= scores.bona_fide_score[0] <= 1:
+            raise VivantError("the network's score is none: its weights are damaged")
         self.is_tested = True
 
     def identify(self, connection: HTTPConnection, secret: str | None) -> Caller:

@@ -76,7 +76,7 @@ class CheckSessions:
             raise Problem(
                 Trouble.BUSY,
                 f"{self._limits.max_sessions} sessions are remembered (max_sessions): try again",
-                10,
+                10.0,
             )
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         expires_at_s = now + self._limits.session_s
@@ -156,7 +156,11 @@ class CheckSessions:
         return max(0.0, session.expires_at_s - self._clock())
 
     def _forget(self, now: float) -> None:
-        late = [one for one in self._sessions.values() if now >= one.forgotten_at_s]
+        late = [
+            one
+            for one in self._sessions.values()
+            if now >= one.forgotten_at_s and self.state(one) is not SessionState.JUDGING
+        ]
         for session in late:
             del self._sessions[session.id]
 

@@ -154,14 +154,14 @@ class _Conversation:
         streams, limits = self._service.num_streams, self._limits
         if sum(streams.values()) >= limits.max_streams:
             raise Problem(
-                Trouble.BUSY, f"{limits.max_streams} streams are open (max_streams): try again", 5
+                Trouble.BUSY, f"{limits.max_streams} streams are open (max_streams): try again", 5.0
             )
         if streams.get(client, 0) >= limits.max_streams_per_client:
             raise Problem(
                 Trouble.RATE_LIMITED,
                 f"expected at most {limits.max_streams_per_client} streams of one client "
                 "(max_streams_per_client): end another first",
-                5,
+                5.0,
             )
         streams[client] = streams.get(client, 0) + 1
         self._service.counters.streams.inc()

@@ -1,0 +1,168 @@
+"""Connections with deadlines and bounds: raw bytes against a service that listens."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from services import listening
+
+GET = b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def answer_of(connection: socket.socket) -> tuple[int, bytes]:
+    """Status and the rest, up to the end of the connection or of a body with its length."""
+    data = b""
+    while True:
+        head, found, body = data.partition(b"\r\n\r\n")
+        if found:
+            lengths = [
+                int(line.split(b":")[1])
+                for line in head.split(b"\r\n")
+                if line.lower().startswith(b"content-length:")
+            ]
+            if lengths and len(body) >= lengths[0]:
+                break
+        chunk = connection.recv(65536)
+        if not chunk:
+            break
+        data += chunk
+    return int(data.split(b" ", 2)[1]) if data else 0, data
+
+
+def problem_of(data: bytes) -> dict[str, object]:
+    return dict(json.loads(data.partition(b"\r\n\r\n")[2]))
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with listening(
+        max_connections=8,
+        header_timeout_s=0.5,
+        idle_timeout_s=1,
+        max_header_bytes=4096,
+        body_timeout_s=0.7,
+        max_body_bytes=100_000,
+    ) as (_, number):
+        yield number
+
+
+def test_requests_follow_one_another_on_a_connection(port: int) -> None:
+    with connect(port) as connection:
+        for _ in range(3):
+            connection.sendall(GET)
+            assert answer_of(connection)[0] == 200
+        time.sleep(0.7)  # Longer than headers may take: nothing was begun, so nothing is late.
+        connection.sendall(GET)
+        assert answer_of(connection)[0] == 200
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /readyz HT", GET[:-2]])
+def test_headers_that_do_not_end_are_408(port: int, begun: bytes) -> None:
+    with connect(port) as connection:
+        connection.sendall(begun)
+        began_s = time.monotonic()
+        status, data = answer_of(connection)
+        assert (status, problem_of(data)["code"]) == (408, "HEADER_TIMEOUT")
+        assert "header_timeout_s" in str(problem_of(data)["detail"])
+        assert 0.4 < time.monotonic() - began_s < 5
+        assert connection.recv(1) == b"", "and the connection is closed"
+
+
+def test_headers_that_trickle_on_an_old_connection_are_408(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(GET)
+        assert answer_of(connection)[0] == 200
+        connection.sendall(GET[:10])
+        assert answer_of(connection)[0] == 408
+
+
+def test_headers_of_too_many_bytes_are_431(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + 5000 * b"x")
+        status, data = answer_of(connection)
+    assert (status, problem_of(data)["code"]) == (431, "HEADERS_TOO_LARGE")
+
+
+def test_body_that_does_not_come_is_408(port: int) -> None:
+    head = b"POST /v1/check HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50000\r\n\r\n"
+    with connect(port) as connection:
+        connection.sendall(head)
+        ended = threading.Event()
+
+        def trickle() -> None:
+            while not ended.wait(0.1):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        status, data = answer_of(connection)
+        ended.set()
+        thread.join()
+    assert (status, problem_of(data)["code"]) == (408, "BODY_TIMEOUT")
+    assert "body_timeout_s" in str(problem_of(data)["detail"])
+
+
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 200000000", b"Transfer-Encoding: chunked"], ids=["told", "chunked"]
+)
+def test_body_of_too_many_bytes_is_413_and_its_sender_reads_it(port: int, head: bytes) -> None:
+    """The sender goes on sending for a while: it must get an answer and not a reset."""
+    with connect(port) as connection:
+        connection.sendall(b"POST /v1/check HTTP/1.1\r\nHost: 127.0.0.1\r\n" + head + b"\r\n\r\n")
+        block = bytes(20_000)
+        for _ in range(20):
+            try:
+                connection.sendall(b"%x\r\n%s\r\n" % (len(block), block))
+            except OSError:
+                break
+        status, data = answer_of(connection)
+        assert (status, problem_of(data)["code"]) == (413, "TOO_LARGE")
+        began_s = time.monotonic()
+        assert connection.recv(1) == b"", "what still comes is not read for ever"
+        assert time.monotonic() - began_s < 6
+
+
+def test_connection_without_a_request_makes_way_for_another() -> None:
+    with listening(max_connections=4, header_timeout_s=30) as (_, port), ExitStack() as stack:
+        idle = [stack.enter_context(connect(port)) for _ in range(4)]
+        time.sleep(0.2)
+        with connect(port) as connection:
+            connection.sendall(GET)
+            assert answer_of(connection)[0] == 200
+        assert idle[0].recv(1) == b"", "the one that had waited longest was closed"
+        idle[3].sendall(GET)
+        assert answer_of(idle[3])[0] == 200
+
+
+def test_too_many_connections_at_work_are_503() -> None:
+    with (
+        listening(max_connections=2, body_timeout_s=30) as (_, port),
+        connect(port) as one,
+        connect(port) as two,
+    ):
+        for busy in (one, two):
+            busy.sendall(b"POST /v1/check HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n")
+        time.sleep(0.2)
+        with connect(port) as connection:
+            status, data = answer_of(connection)
+        assert (status, problem_of(data)["code"]) == (503, "BUSY")
+        assert "max_connections" in str(problem_of(data)["detail"])
+        assert b"retry-after: 2" in data.lower()
+
+
+def test_bytes_that_are_no_request_are_400(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        assert answer_of(connection)[0] == 400

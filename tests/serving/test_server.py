@@ -1,0 +1,38 @@
+"""Where the service listens, for whom; how it ends is in test_termination."""
+
+import socket
+
+import pytest
+
+from services import service
+from vivant.errors import InputError
+from vivant.serving.server import is_loopback, require_keys, serve
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("127.5.0.1", True), ("::1", True), ("localhost", True),
+     ("0.0.0.0", False), ("::", False), ("192.0.2.1", False), ("example.org", False), ("", False)],
+)  # fmt: skip
+def test_loopback_is_this_machine_alone(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_world_is_not_served_without_keys_unless_said_so() -> None:
+    with pytest.raises(InputError, match="--anyone-may-call"):
+        require_keys("0.0.0.0", has_keys=False, anyone=False)
+    require_keys("0.0.0.0", has_keys=True, anyone=False)
+    require_keys("0.0.0.0", has_keys=False, anyone=True)
+    require_keys("127.0.0.1", has_keys=False, anyone=False)
+
+
+def test_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, service() as parts:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"cannot listen at 127.0.0.1, port {port}"):
+            serve(parts, "127.0.0.1", port)
+
+
+def test_address_that_is_not_this_machines_is_refused() -> None:
+    with service() as parts, pytest.raises(InputError, match="cannot listen at 192.0.2.1"):
+        serve(parts, "192.0.2.1", 8080)

@@ -1,0 +1,101 @@
+"""What all routes share: who asks, what is written down, what is flagged, and the self-test."""
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+
+import pytest
+from starlette.requests import Request
+
+from made_up import MadeUpRunner
+from people import person_video
+from services import PUBLIC, SECRET, bearer, client, service
+from vivant.errors import VivantError
+from vivant.serving.keys import Level
+from vivant.serving.problems import Problem, Trouble
+
+
+def request_from(host: str) -> Request:
+    return Request({"type": "http", "client": (host, 1234), "headers": []})
+
+
+def test_caller_is_who_has_the_key() -> None:
+    with service(has_keys=True) as parts:
+        assert parts.identify(request_from("10.0.0.1"), SECRET).level is Level.TRUSTED
+        assert parts.identify(request_from("10.0.0.1"), PUBLIC).level is Level.PUBLIC
+        for secret in (None, "", "backend", SECRET + " "):
+            with pytest.raises(Problem) as refused:
+                parts.identify(request_from("10.0.0.1"), secret)
+            assert refused.value.code is Trouble.UNAUTHORIZED
+
+
+def test_rate_is_of_a_key_wherever_it_comes_from_and_else_of_an_address() -> None:
+    with service(has_keys=True, request_burst=2, requests_per_minute=1) as parts:
+        for host in ("10.0.0.1", "10.0.0.2"):
+            parts.identify(request_from(host), SECRET)
+        with pytest.raises(Problem) as refused:
+            parts.identify(request_from("10.0.0.3"), SECRET)
+        assert refused.value.code is Trouble.RATE_LIMITED
+        assert parts.identify(request_from("10.0.0.1"), PUBLIC).name == "page"
+        # Guesses are counted for their address, and leave others alone.
+        for code in (Trouble.UNAUTHORIZED, Trouble.UNAUTHORIZED, Trouble.RATE_LIMITED):
+            with pytest.raises(Problem) as refused:
+                parts.identify(request_from("10.0.0.9"), "guess")
+            assert refused.value.code is code
+
+
+def test_audit_has_a_line_for_each_verdict_and_refusal_and_no_media(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    with client(has_keys=True, audit=log) as asked:
+        answer = asked.post("/v1/check", content=person_video(), headers=bearer(SECRET))
+        asked.post("/v1/check", content=b"no video", headers=bearer(PUBLIC))
+        opened = asked.post("/v1/sessions", headers=bearer(SECRET)).json()
+        asked.put(
+            f"/v1/sessions/{opened['id']}/media",
+            content=person_video(),
+            headers=bearer(opened["token"]),
+        )
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["caller"] for line in lines] == ["backend", "page", "session"]
+    assert [line["decision"] for line in lines] == ["bona_fide", None, "bona_fide"]
+    assert [line["code"] for line in lines] == [None, "UNSUPPORTED_FORMAT", None]
+    assert lines[0]["request"] == answer.headers["x-request-id"]
+    assert lines[0]["threshold"] == 0.5
+    assert lines[0]["model_sha256"] == "0" * 64
+    assert lines[2]["session"] == opened["id"]
+    # The digest by another way: of the length in eight bytes, then the file.
+    key = bytes.fromhex((tmp_path / "audit.jsonl.key").read_text())
+    fed = len(person_video()).to_bytes(8, "big") + person_video()
+    assert lines[0]["media_hmac"] == hmac.new(key, fed, hashlib.sha256).hexdigest()
+    assert lines[0]["media_hmac"] == lines[2]["media_hmac"]
+    assert lines[0]["num_bytes"] == len(person_video())
+    assert opened["token"] not in log.read_text()
+
+
+def test_verdict_that_cannot_be_written_down_is_not_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with client(audit=tmp_path / "audit.jsonl") as asked:
+        monkeypatch.setattr(
+            "vivant.serving.audit.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full"))
+        )
+        answer = asked.post("/v1/check", content=person_video())
+        assert (answer.status_code, answer.json()["code"]) == (500, "FAILED")
+        monkeypatch.undo()
+
+
+def test_self_test_refuses_a_network_that_answers_nonsense() -> None:
+    with service(MadeUpRunner(float("nan"))) as parts:
+        with pytest.raises(VivantError, match="weights are damaged"):
+            parts.test_itself()
+        assert not parts.is_ready
+
+
+def test_self_test_refuses_what_decides_on_a_black_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    with service() as parts:
+        verdict = parts.session.check(person_video())
+        monkeypatch.setattr(parts.session, "check", lambda source: verdict)
+        with pytest.raises(VivantError, match="black picture"):
+            parts.test_itself()
+        assert not parts.is_ready
