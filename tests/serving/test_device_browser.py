@@ -4,7 +4,6 @@ import base64
 import gzip
 import io
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from browser import browser, needs_browser
 from device_films import FILMS, NOT_HERE, people
 from device_site import MODELS, WASM_GZ, Site, Tab, show
 from people import person
@@ -29,13 +29,7 @@ from vivant.session.verdict import Decision
 from vivant.video.keep import FrameKeeper
 from vivant.video.sampling import choose_windows, near_grid
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed: the browser's tests are skipped"
-)
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="chromium is not installed: the browser's tests are skipped"
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +37,10 @@ def tab() -> Iterator[Tab]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
+    with browser() as opened:
+        page = opened.new_page()
         page.goto(f"http://127.0.0.1:{server.server_port}/")
         yield Tab(page)
-        browser.close()
     server.shutdown()
     thread.join()
     server.server_close()

@@ -1,0 +1,320 @@
+"""The page in Debian's Chromium with a film for a camera, against the service as it is started."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from browser import browser, needs_browser, write_film
+from made_up import MadeUpRunner
+from people import person, person_video
+from services import PUBLIC, SECRET, client, listening
+
+pytestmark = needs_browser
+
+ROOT = Path(__file__).parents[2]
+SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+_PATIENCE_MS = 45_000
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A person, a print of that person, and an empty room; as `make demo` has them."""
+    import av
+
+    folder = tmp_path_factory.mktemp("films")
+    command = [sys.executable, str(ROOT / "scripts" / "make_demo_clips.py"), str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    made = {}
+    for name in ("bona_fide", "attack_print"):
+        with av.open(str(folder / f"{name}.mp4")) as clip:
+            frames = [f.reformat(format="rgb24").to_ndarray() for f in clip.decode(video=0)]
+        thrice = [frame for frame in frames for _ in range(3)]  # Of 10 a second, 30.
+        made[name] = write_film(folder / f"{name}.y4m", thrice, 30)
+    noise = np.random.default_rng(0)
+    room = [noise.integers(80, 100, (480, 640, 3), dtype=np.uint8) for _ in range(5)]
+    made["nobody"] = write_film(folder / "nobody.y4m", room, 30)
+    return made
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    """The address of a service with the model that ships."""
+    from vivant.runtimes.opening import open_runner
+    from vivant.session.session import STARTER
+
+    with listening(open_runner(STARTER, "onnx"), isolated=True) as (_, port):
+        yield f"http://127.0.0.1:{port}"
+
+
+class Page:
+    """A tab on the page, and what its console said."""
+
+    def __init__(self, tab: Any) -> None:
+        self.tab = tab
+        self.said: list[str] = []
+        tab.on("console", lambda message: self.said.append(message.text))
+        tab.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def film(self) -> tuple[str, str]:
+        """Press the button, wait for the verdict: its status and its decision."""
+        self.tab.locator("#start:enabled").click()
+        return self.verdict()
+
+    def verdict(self) -> tuple[str, str]:
+        verdict = self.tab.locator("#verdict:visible")
+        verdict.wait_for(timeout=_PATIENCE_MS)
+        return verdict.get_attribute("data-status"), verdict.get_attribute("data-decision")
+
+    def text(self, place: str) -> str:
+        return str(self.tab.locator(place).inner_text())
+
+
+@contextmanager
+def opened(
+    address: str, film: Path | None = None, *, may_film: bool = True, **context: object
+) -> Iterator[Page]:
+    with browser(film, may_film=may_film) as started:
+        tab = started.new_context(**context).new_page()
+        page = Page(tab)
+        tab.goto(address)
+        yield page
+
+
+def assert_accessible(page: Page) -> None:
+    """axe-core finds nothing serious, by the rules of WCAG 2 A and AA."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    # The page's policy lets no foreign script in: axe comes by the browser's own door.
+    found = Axe().run(page.tab, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+    serious = [
+        (one["id"], [node["html"] for node in one["nodes"]])
+        for one in found.response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert not serious
+
+
+def assert_fits(page: Page) -> None:
+    """Nothing is cut off to the side."""
+    widths = page.tab.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert widths[0] <= widths[1]
+
+
+@pytest.mark.parametrize(
+    ("film", "decision", "title"),
+    [("bona_fide", "bona_fide", "Bona fide"), ("attack_print", "attack", "Attack")],
+)
+@pytest.mark.parametrize("size", SIZES)
+def test_presentation_gets_its_verdict_with_its_reasons(
+    service: str, films: dict[str, Path], film: str, decision: str, title: str, size: str
+) -> None:
+    scheme = "dark" if size == "phone" else "light"
+    with opened(service, films[film], viewport=SIZES[size], color_scheme=scheme) as page:
+        assert page.film() == ("decided", decision)
+        assert page.text("#verdict-title") == title
+        assert "SYNTHETIC_TRAINING" in page.text("#cautions")
+        assert page.tab.evaluate("document.activeElement.id") == "verdict-title"
+        # The face with its patches is drawn, and depth over it changes the picture.
+        canvas = page.tab.locator("#face-canvas")
+        plain = canvas.screenshot()
+        page.tab.locator("#show-depth").check()
+        assert canvas.screenshot() != plain
+        page.tab.locator("#numbers summary").click()
+        assert "0.825" in page.text("#numbers"), "the threshold"
+        assert_fits(page)
+        assert_accessible(page)
+        assert page.said == []
+
+
+def test_empty_room_is_no_decision(service: str, films: dict[str, Path]) -> None:
+    with opened(service, films["nobody"]) as page:
+        assert page.film() == ("undecided", "")
+        assert page.text("#verdict-title") == "No decision"
+        assert "Show your face to the camera" in page.text("#advice")
+        assert page.said == []
+
+
+def test_camera_that_is_not_allowed_is_explained(service: str, films: dict[str, Path]) -> None:
+    with opened(service, films["bona_fide"], may_film=False) as page:
+        page.tab.context.clear_permissions()
+        page.tab.locator("#start:enabled").click()
+        page.tab.locator("#problem:visible").wait_for(timeout=_PATIENCE_MS)
+        assert "camera" in page.text("#problem").lower()
+        assert not page.tab.locator("#verdict").is_visible()
+        assert_accessible(page)
+        assert page.said == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_first_view_is_accessible_and_fits(service: str, size: str) -> None:
+    for scheme in ("light", "dark"):
+        with opened(service, viewport=SIZES[size], color_scheme=scheme) as page:
+            page.tab.locator("#start:enabled").wait_for()
+            assert_accessible(page)
+            assert_fits(page)
+            assert page.said == []
+
+
+def test_narrow_phone_has_no_sideways_scroll(service: str) -> None:
+    with opened(service, viewport={"width": 320, "height": 640}) as page:
+        page.tab.locator("#start:enabled").wait_for()
+        assert_fits(page)
+
+
+def test_keyboard_alone_starts_and_stops(service: str, films: dict[str, Path]) -> None:
+    with opened(service, films["nobody"]) as page:
+        page.tab.locator("#start:enabled").wait_for()
+        for _ in range(10):
+            page.tab.keyboard.press("Tab")
+            if page.tab.evaluate("document.activeElement.id") == "start":
+                break
+        page.tab.keyboard.press("Enter")
+        page.tab.locator("#stop:visible").wait_for(timeout=_PATIENCE_MS)
+        page.tab.locator("#stop").focus()
+        page.tab.keyboard.press("Space")
+        page.tab.locator("#start:visible").wait_for(timeout=_PATIENCE_MS)
+        assert not page.tab.locator("#verdict").is_visible()
+        assert page.said == []
+
+
+def test_service_that_goes_away_is_told_and_asked_again(films: dict[str, Path]) -> None:
+    with listening() as (parts, port), opened(f"http://127.0.0.1:{port}", films["nobody"]) as page:
+        page.tab.locator("#start:enabled").wait_for()
+        parts.is_draining = True
+        page.tab.locator("#start").click()
+        assert page.verdict() == ("failed", "")
+        assert "going down" in page.text("#problem") or "being stopped" in page.text("#problem")
+        parts.is_draining = False
+        page.tab.locator("#again").click()
+        page.tab.locator("#stop:visible").wait_for(timeout=_PATIENCE_MS)
+
+
+def test_page_whose_service_is_gone_says_so(films: dict[str, Path]) -> None:
+    with browser(films["nobody"]) as started:
+        with listening() as (_, port):
+            page = Page(started.new_page())
+            page.tab.goto(f"http://127.0.0.1:{port}")
+            page.tab.locator("#start:enabled").wait_for()
+        page.tab.locator("#start").click()
+        assert page.verdict() == ("failed", "")
+        assert "does not answer" in page.text("#problem")
+        # The browser's own word for it, and none of the page's.
+        assert all("ERR_CONNECTION_REFUSED" in line for line in page.said)
+
+
+def choose(page: Page, name: str, data: bytes) -> tuple[str, str]:
+    page.tab.locator("#start:enabled").wait_for()
+    page.tab.locator("#file").set_input_files(
+        {"name": name, "mimeType": "video/mp4", "buffer": data}
+    )
+    return page.verdict()
+
+
+def test_file_is_judged_and_a_bad_one_is_refused_with_its_reason(service: str) -> None:
+    with opened(service) as page:
+        assert choose(page, "broken.mp4", b"no video at all") == ("refused", "")
+        assert page.text("#verdict-title") == "Refused"
+        assert "UNSUPPORTED_FORMAT" in page.text("#verdict")
+        page.tab.locator("#again").click()
+        status, decision = choose(page, "person.mp4", person_video())
+        assert status == "decided"
+        assert decision in ("bona_fide", "attack")
+        # The browser's own line about the answer with status 415.
+        assert all("415" in line for line in page.said)
+
+
+def test_face_too_far_is_told_to_come_closer(tmp_path: Path) -> None:
+    far = [person(3 * np.sin(i), 0, 0.4, seed=i) for i in range(12)]
+    film = write_film(tmp_path / "far.y4m", far, 10)
+    with listening() as (_, port), opened(f"http://127.0.0.1:{port}", film) as page:
+        page.tab.locator("#start:enabled").click()
+        page.tab.locator("#guidance", has_text="Come closer").wait_for(timeout=_PATIENCE_MS)
+
+
+def test_session_in_the_address_is_judged_once_and_without_a_score(films: dict[str, Path]) -> None:
+    with listening(MadeUpRunner(0.9), has_keys=True) as (parts, port):
+        address = f"http://127.0.0.1:{port}"
+        session, token = parts.sessions.open()
+        where = f"{address}/#session={session.id}&token={token}"
+        with opened(where, films["bona_fide"]) as page:
+            assert page.film() == ("decided", "bona_fide")
+            assert token not in page.tab.url
+            assert not page.tab.locator("#numbers").is_visible()
+            assert not page.tab.locator("#figure").is_visible()
+            assert page.said == []
+        assert session.verdict is not None
+        assert session.verdict.decision.value == "bona_fide"
+
+
+def test_service_with_keys_asks_for_one(films: dict[str, Path]) -> None:
+    with (
+        listening(MadeUpRunner(0.9), has_keys=True) as (_, port),
+        opened(f"http://127.0.0.1:{port}", films["bona_fide"]) as page,
+    ):
+        page.tab.locator("#key:visible").fill(PUBLIC)
+        assert page.film() == ("decided", "bona_fide")
+        assert not page.tab.locator("#numbers").is_visible()
+        page.tab.locator("#again").click()
+        page.tab.locator("#key").fill(SECRET)
+        assert page.film() == ("decided", "bona_fide")
+        assert page.tab.locator("#numbers").is_visible()
+        assert_accessible(page)
+
+
+def test_on_this_device_the_camera_is_judged_and_nothing_is_sent(
+    service: str, films: dict[str, Path]
+) -> None:
+    with opened(service, films["bona_fide"]) as page:
+        page.tab.locator("#start:enabled").wait_for()
+        sent: list[str] = []
+        page.tab.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+        page.tab.on("websocket", lambda socket: sent.append(f"WS {socket.url}"))
+        page.tab.locator("#mode-device").check()
+        assert "Nothing leaves this device" in page.text("#where")
+        assert page.film() == ("decided", "bona_fide")
+        assert "ON_DEVICE" in page.text("#cautions")
+        assert {line.split(" ")[0] for line in sent} == {"GET"}
+        assert not any("/v1/stream" in line or "/v1/check" in line for line in sent)
+        assert page.said == []
+
+
+def test_answer_that_is_damaged_on_its_way_is_never_a_pass() -> None:
+    damages: list[Callable[[str], str]] = [
+        lambda text: text.replace('"decided"', '"undecided"'),
+        lambda text: text.replace('"bona_fide"', '"bonafide"'),
+        lambda text: "{}",
+        lambda text: "not JSON",
+    ]
+    with client() as asked:
+        good = asked.post("/v1/check", content=person_video()).text
+
+    def answering(text: str) -> Callable[[Any], None]:
+        return lambda route: route.fulfill(body=text, content_type="application/json")
+
+    with listening() as (_, port), opened(f"http://127.0.0.1:{port}") as page:
+        for damage in damages:
+            page.tab.unroute_all()
+            page.tab.route("**/v1/check*", answering(damage(good)))
+            _, decision = choose(page, "person.mp4", person_video())
+            assert decision == ""
+            assert page.text("#verdict-title") != "Bona fide"
+            page.tab.locator("#again").click()
+
+
+def test_key_of_the_address_is_taken_out_of_it() -> None:
+    with (
+        listening(has_keys=True) as (_, port),
+        opened(f"http://127.0.0.1:{port}/#key={SECRET}") as page,
+    ):
+        page.tab.locator("#start:enabled").wait_for()
+        assert SECRET not in page.tab.url
+        assert not page.tab.locator("#key").is_visible()
+        assert choose(page, "person.mp4", person_video())[0] == "decided"
