@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+# That of the service asks one that listens: tests/serving/test_docs_serving.py.
+EXAMPLES = sorted(
+    path for path in (ROOT / "docs" / "examples").glob("*.py") if path.name != "serve_client.py"
+)
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
 
 
