@@ -35,6 +35,7 @@ NETWORKS := tests/networks tests/training tests/recipes
 COMMANDS := tests/cli tests/evaluation tests/reproduction
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --durations=10
 unit: $(READY)
+	@command -v chromium >/dev/null || echo "SKIPPED: the tests of the page, for want of Debian's chromium (apt-get install chromium)"
 	$(PYTEST) $(PICTURES)
 	$(PYTEST) $(NETWORKS)
 	$(PYTEST) $(COMMANDS)

@@ -119,9 +119,10 @@ def main(graph_card: Path) -> None:
         print(run(vivant, "--version").strip())
         if "model_d" not in run(vivant, "model", "list"):
             sys.exit("vivant model list does not list model_d")
-        refusal = run(vivant, "model", "summary", "lite", code=1)
-        if "pip install 'vivant[train]'" not in refusal:
-            sys.exit(f"without torch, expected advice, got: {refusal}")
+        for extra, command in (("train", ("model", "summary", "lite")), ("serve", ("serve",))):
+            refusal = run(vivant, *command, code=1)
+            if f"pip install 'vivant[{extra}]'" not in refusal:
+                sys.exit(f"without the extra {extra}, expected advice, got: {refusal}")
         print(run(python, "-c", USE, graph_card.resolve()).strip())
         check_clip(vivant, Path(folder), graph_card)
     print(f"wheel: {wheel.name} holds every file and runs without torch")

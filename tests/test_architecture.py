@@ -74,7 +74,9 @@ LAZY = {"cli"}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "base", "lib", "manager"}
 FORBIDDEN = {"torchvision", "timm", "torchcodec", "decord", "pickle5", "dill", "joblib"}
 # The field's words (docs/glossary.md); these are not ours.
-OTHER_WORDS = re.compile(r"\b(is_real|is_fake|spoof_score|liveness_score|confidence|img|imgs)\b")
+OTHER_WORDS = re.compile(
+    r"\b(is_real|is_fake|spoof_score|liveness_score|confidence|imgs?)\b(?!-src)"
+)
 
 
 def imports_of(path: Path, *, top_only: bool = False) -> set[str]:

@@ -29,6 +29,17 @@ def test_each_card_of_a_shipped_model_has_its_weights() -> None:
         assert card.with_suffix("").is_file()
 
 
+def test_each_vendored_file_stands_in_the_notice_with_its_hash() -> None:
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    vendored = sorted((ROOT / "src" / "vivant" / "serving" / "page" / "vendor").iterdir())
+    assert any(path.name.startswith("LICENSE") for path in vendored)
+    programs = [path for path in vendored if path.suffix in (".mjs", ".gz")]
+    assert len(programs) == 2
+    for path in programs:
+        assert path.name in notice
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in notice
+
+
 def test_each_shipped_network_stands_in_the_notice_with_its_hash() -> None:
     notice = (ROOT / "NOTICE").read_text("utf-8")
     networks = sorted((ROOT / "src").rglob("*.onnx"))

@@ -21,7 +21,14 @@ def doctor(*arguments: object) -> tuple[int, dict[str, dict[str, str]]]:
 def test_says_what_works_and_what_is_off() -> None:
     code, lines = doctor()
     assert code == 0
-    for what in ("base", "extra train", "face models", "runtime onnx", "runtime torch"):
+    for what in (
+        "base",
+        "extra train",
+        "extra serve",
+        "face models",
+        "runtime onnx",
+        "runtime torch",
+    ):
         assert lines[what]["state"] == "works", lines[what]
     assert lines["decoding, isolated"]["state"] in ("works", "note")
     assert lines["model"]["state"] == "works"

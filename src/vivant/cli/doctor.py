@@ -18,6 +18,9 @@ __all__ = ["doctor"]
 
 _BASE = ("numpy", "av", "Pillow", "opencv-python-headless", "onnxruntime", "pydantic")
 _TRAIN = ("torch", "safetensors", "onnx", "onnxscript", "huggingface_hub")
+_SERVE = (
+    "fastapi", "uvicorn", "httptools", "websockets", "python-multipart", "prometheus-client",
+)  # fmt: skip
 _STYLES = {"works": "green", "note": "yellow", "broken": "bold red"}
 
 
@@ -75,6 +78,7 @@ def _packages() -> list[Line]:
     for what, names, missing in (
         ("base", _BASE, "broken"),
         ("extra train", _TRAIN, "note"),
+        ("extra serve", _SERVE, "note"),
     ):
         found = {name: _version(name) for name in names}
         absent = [name for name, number in found.items() if number is None]
