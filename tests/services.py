@@ -1,6 +1,7 @@
 """Services for tests: in this process behind a client, or listening at a port of this machine."""
 
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +20,12 @@ from vivant.serving.gate import LOOPBACK_HOSTS
 from vivant.serving.keys import Key, Keys, Level
 from vivant.serving.limits import ServiceLimits
 from vivant.serving.service import Service
+from vivant.serving.sockets import bounded_sockets
 from vivant.session.session import Session
 
 SECRET, PUBLIC = "trusted-key", "public-key"
 STREAM = "ws://127.0.0.1/v1/stream"
+
 
 def bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
@@ -81,7 +84,7 @@ def listening(runner: Runner | None = None, **how: object) -> Iterator[tuple[Ser
             port=0,
             loop="asyncio",
             http=bounded_protocol(limits),
-            ws="websockets-sansio",
+            ws=bounded_sockets(limits),
             ws_max_size=limits.max_frame_bytes + 64,
             timeout_keep_alive=limits.idle_timeout_s,
             log_config=None,
@@ -97,3 +100,16 @@ def listening(runner: Runner | None = None, **how: object) -> Iterator[tuple[Ser
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+@contextmanager
+def kept_loggers() -> Iterator[None]:
+    """What `log_to_stderr` changes is as before at the end."""
+    loggers = [logging.getLogger(name) for name in ("vivant.serving", "uvicorn.error")]
+    before = [(one.handlers, one.level, one.propagate) for one in loggers]
+    try:
+        yield
+    finally:
+        for logger, (handlers, level, propagates) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagates
+            logger.setLevel(level)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from services import listening
+from vivant.serving.static_page import page_files
 
 GET = b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -166,3 +167,70 @@ def test_bytes_that_are_no_request_are_400(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert answer_of(connection)[0] == 400
+
+
+def test_body_that_was_slow_for_long_makes_way_with_503() -> None:
+    head = b"POST /v1/check HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"
+    with listening(max_connections=2) as (_, port), connect(port) as one, connect(port) as two:
+        one.sendall(head)
+        time.sleep(0.2)
+        two.sendall(head)
+        time.sleep(2.2)
+        with connect(port) as connection:
+            connection.sendall(GET)
+            assert answer_of(connection)[0] == 200
+        status, data = answer_of(one)
+        assert (status, problem_of(data)["code"]) == (503, "BUSY")
+
+
+def test_few_requests_may_be_sent_ahead_of_their_answers(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(GET * 8)
+        for _ in range(8):
+            data = b""
+            while not data.endswith(b"}"):
+                data += connection.recv(1)
+            assert data.startswith(b"HTTP/1.1 200")
+    with connect(port) as connection:
+        connection.sendall(GET * 3000)
+        data = b""
+        try:
+            while chunk := connection.recv(65536):
+                data += chunk
+        except ConnectionError:
+            pass
+    assert b"HTTP/1.1 400" in data
+    assert data.count(b"HTTP/1.1 200") < 20
+
+
+@pytest.mark.parametrize("sent", [b"a: b\r\n", b"x"], ids=["many", "long"])
+def test_headers_behind_a_body_are_bounded_too(port: int, sent: bytes) -> None:
+    with connect(port) as connection:
+        connection.sendall(
+            b"POST /v1/check HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\na:"
+        )
+        time.sleep(0.1)
+        try:
+            for _ in range(5):
+                connection.sendall(sent * 2000)
+                time.sleep(0.02)
+        except OSError:
+            pass
+        status, data = answer_of(connection)
+    assert (status, problem_of(data)["code"]) == (431, "HEADERS_TOO_LARGE")
+
+
+def test_answer_that_is_not_read_ends_its_connection() -> None:
+    with listening(write_timeout_s=0.5) as (_, port), socket.socket() as deaf:
+        deaf.settimeout(10)
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", port))
+        deaf.sendall(b"GET /page/models/lite.onnx HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 4)
+        time.sleep(1.5)
+        num_bytes = 0
+        try:
+            while chunk := deaf.recv(65536):
+                num_bytes += len(chunk)
+        except ConnectionError:
+            pass
+    assert num_bytes < 4 * page_files()["models/lite.onnx"].stat().st_size

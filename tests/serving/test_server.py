@@ -19,11 +19,12 @@ def test_loopback_is_this_machine_alone(host: str, expected: bool) -> None:
 
 
 def test_world_is_not_served_without_keys_unless_said_so() -> None:
-    with pytest.raises(InputError, match="--anyone-may-call"):
-        require_keys("0.0.0.0", has_keys=False, anyone=False)
-    require_keys("0.0.0.0", has_keys=True, anyone=False)
-    require_keys("0.0.0.0", has_keys=False, anyone=True)
-    require_keys("127.0.0.1", has_keys=False, anyone=False)
+    for host, is_proxied in (("0.0.0.0", False), ("127.0.0.1", True)):
+        with pytest.raises(InputError, match="--anyone-may-call"):
+            require_keys(host, is_proxied=is_proxied, has_keys=False, anyone=False)
+        require_keys(host, is_proxied=is_proxied, has_keys=True, anyone=False)
+        require_keys(host, is_proxied=is_proxied, has_keys=False, anyone=True)
+    require_keys("127.0.0.1", is_proxied=False, has_keys=False, anyone=False)
 
 
 def test_port_that_is_taken_is_named() -> None:

@@ -37,7 +37,12 @@ def test_rate_is_of_a_key_wherever_it_comes_from_and_else_of_an_address() -> Non
         with pytest.raises(Problem) as refused:
             parts.identify(request_from("10.0.0.3"), SECRET)
         assert refused.value.code is Trouble.RATE_LIMITED
-        assert parts.identify(request_from("10.0.0.1"), PUBLIC).name == "page"
+        # A public key is many people's: each address has its own.
+        for host in ("10.0.0.1", "10.0.0.1", "10.0.0.2"):
+            assert parts.identify(request_from(host), PUBLIC).name == "page"
+        with pytest.raises(Problem) as refused:
+            parts.identify(request_from("10.0.0.1"), PUBLIC)
+        assert refused.value.code is Trouble.RATE_LIMITED
         # Guesses are counted for their address, and leave others alone.
         for code in (Trouble.UNAUTHORIZED, Trouble.UNAUTHORIZED, Trouble.RATE_LIMITED):
             with pytest.raises(Problem) as refused:

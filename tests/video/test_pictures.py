@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from media import clip, pattern
 from vivant.errors import InputError, MediaError, Refusal
 from vivant.video.isolation import DecoderPool
 from vivant.video.limits import VideoLimits
-from vivant.video.pictures import read_pictures
+from vivant.video.pictures import picture_reader, read_pictures
 
 LIMITS = VideoLimits()
 
@@ -18,6 +19,12 @@ def written(folder: Path, num_frames: int) -> list[Path]:
     for number, path in enumerate(paths):
         Image.fromarray(pattern(number)).save(path)
     return paths
+
+
+def png(number: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pattern(number)).save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("isolated", [False, True])
@@ -59,3 +66,92 @@ def test_picture_of_another_size_is_named(tmp_path: Path) -> None:
 def test_rate_must_be_positive(tmp_path: Path, rate: float) -> None:
     with pytest.raises(InputError, match="expected a rate above 0"):
         read_pictures(written(tmp_path, 1), rate, 0.1, LIMITS, None)
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_pictures_in_memory_are_those_of_files(isolated: bool) -> None:
+    with DecoderPool(LIMITS) as pool:
+        given = tuple(png(number) for number in range(10))
+        media = read_pictures(given, 30.0, 0.1, LIMITS, pool if isolated else None)
+        frames = list(media.frames)
+    assert not media.is_still
+    assert [frame.number for frame in frames] == [0, 3, 6, 9]
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.3])
+    for frame in frames:
+        np.testing.assert_array_equal(frame.pixels, pattern(frame.number))
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize(
+    ("damage", "code", "message"),
+    [
+        (b"damaged", Refusal.UNSUPPORTED_FORMAT, "picture 3: the content is none"),
+        (png(2)[:60], Refusal.CORRUPT_MEDIA, "picture 3: "),
+        (b"", Refusal.EMPTY_INPUT, "picture 3: .*0 bytes"),
+        (clip(), Refusal.UNSUPPORTED_FORMAT, "picture 3: expected a picture, got a video"),
+    ],
+)
+def test_damaged_picture_in_memory_is_counted_from_one(
+    isolated: bool, damage: bytes, code: Refusal, message: str
+) -> None:
+    given = (png(0), png(1), damage, png(3))
+    with DecoderPool(LIMITS) as pool:
+        frames = read_pictures(given, 10.0, 0.1, LIMITS, pool if isolated else None).frames
+        assert [next(frames).number, next(frames).number] == [0, 1]
+        with pytest.raises(MediaError, match=message) as caught:
+            next(frames)
+    assert caught.value.code is code
+
+
+def test_picture_in_memory_of_another_size_is_named() -> None:
+    file = io.BytesIO()
+    Image.fromarray(pattern()[:, :70]).save(file, "PNG")
+    with pytest.raises(MediaError, match=r"picture 2: expected a picture of 96x64.*got 70x64") as e:
+        list(read_pictures((png(0), file.getvalue()), 10.0, 0.1, LIMITS, None).frames)
+    assert e.value.code is Refusal.RESOLUTION_CHANGED
+
+
+def test_picture_in_memory_may_be_as_large_as_a_file() -> None:
+    limits = VideoLimits(max_bytes=len(png(0)))
+    assert len(list(read_pictures((png(0),), 10.0, 0.1, limits, None).frames)) == 1
+    with pytest.raises(MediaError, match="picture 1: .*max_bytes") as caught:
+        list(read_pictures((png(0) + b"x",), 10.0, 0.1, limits, None).frames)
+    assert caught.value.code is Refusal.TOO_LARGE
+
+
+@pytest.mark.parametrize("pictures", [(), []])
+def test_no_pictures_are_empty_input(pictures: tuple | list) -> None:
+    with pytest.raises(MediaError, match="expected the frames of one clip, got none") as caught:
+        read_pictures(pictures, 10.0, 0.1, LIMITS, None)
+    assert caught.value.code is Refusal.EMPTY_INPUT
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_reader_reads_one_picture_after_the_other_and_goes_on_after_a_bad_one(
+    isolated: bool,
+) -> None:
+    with (
+        DecoderPool(LIMITS) as pool,
+        picture_reader(LIMITS, pool if isolated else None) as read,
+    ):
+        np.testing.assert_array_equal(read(png(1)), pattern(1))
+        for bad, code in (
+            (b"damaged", Refusal.UNSUPPORTED_FORMAT),
+            (b"", Refusal.EMPTY_INPUT),
+            (clip(), Refusal.UNSUPPORTED_FORMAT),
+        ):
+            with pytest.raises(MediaError) as caught:
+                read(bad)
+            assert caught.value.code is code
+        np.testing.assert_array_equal(read(png(2)), pattern(2))
+
+
+def test_reader_holds_one_process_for_all_its_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    with DecoderPool(LIMITS) as pool:
+        taken = []
+        take = pool._take
+        monkeypatch.setattr(pool, "_take", lambda: taken.append(1) or take())
+        with picture_reader(LIMITS, pool) as read:
+            for number in range(5):
+                read(png(number))
+        assert len(taken) == 1

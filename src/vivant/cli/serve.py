@@ -21,57 +21,63 @@ KeysFile = Annotated[
 ]
 
 
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Presentations that are watched at a time; 0: one a core.")
+]
+Anyone = Annotated[
+    bool,
+    typer.Option("--anyone-may-call", help="Listen without keys at an address that others reach."),
+]
+AuditFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File for a line about each verdict: hashes, threshold, reasons, times; no picture. "
+        "Beside it a key is made for the media's digests.",
+        show_default="none",
+    ),
+]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Set a limit: NAME=VALUE, again for another; docs/serving.md has their names.",
+        show_default="the service's own",
+    ),
+]
+HostName = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A name under which the service answers too, at a loopback address: such as that of "
+        "the proxy before it.",
+        show_default="localhost",
+    ),
+]
+Proxy = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a reverse proxy that is believed about who asks (X-Forwarded-For).",
+        show_default="none",
+    ),
+]
+Drain = Annotated[
+    float,
+    typer.Option(min=0, help="Seconds after SIGTERM in which requests are still taken, not ready."),
+]
+
+
 def serve(
     model: ModelFile = None,
     profile: ProfileFile = None,
     host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8080,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Presentations that are watched at a time; 0: one a core.")
-    ] = 0,
+    port: Port = 8080,
+    workers: Workers = 0,
     keys: KeysFile = None,
-    anyone_may_call: Annotated[
-        bool,
-        typer.Option(
-            "--anyone-may-call", help="Listen without keys at an address that others reach."
-        ),
-    ] = False,
-    audit: Annotated[
-        Path | None,
-        typer.Option(
-            help="File for a line about each verdict: hashes, threshold, reasons, times; no "
-            "picture. Beside it a key is made for the media's digests.",
-            show_default="none",
-        ),
-    ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Set a limit: NAME=VALUE, again for another; docs/serving.md has their names.",
-            show_default="the service's own",
-        ),
-    ] = None,
-    host_name: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A name under which the service answers too, at a loopback address: such as that "
-            "of the proxy before it.",
-            show_default="localhost",
-        ),
-    ] = None,
-    proxy: Annotated[
-        str | None,
-        typer.Option(
-            help="Address of a reverse proxy that is believed about who asks (X-Forwarded-For).",
-            show_default="none",
-        ),
-    ] = None,
-    drain: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Seconds after SIGTERM in which requests are still taken, not ready."
-        ),
-    ] = 3.0,
+    anyone_may_call: Anyone = False,
+    audit: AuditFile = None,
+    limit: Limit = None,
+    host_name: HostName = None,
+    proxy: Proxy = None,
+    drain: Drain = 3.0,
     detector: DetectorName = "blazeface",
     runtime: RuntimeName = "auto",
     threads: Threads = 0,
@@ -91,7 +97,8 @@ def serve(
     from vivant.serving.service import Service
     from vivant.session.session import Session
 
-    require_keys(host, has_keys=keys is not None, anyone=anyone_may_call)
+    is_proxied = proxy is not None or bool(host_name)
+    require_keys(host, is_proxied=is_proxied, has_keys=keys is not None, anyone=anyone_may_call)
     limits = parse_limits(limit or ())
     known = None if keys is None else read_keys(keys)
     log_to_stderr()
@@ -102,13 +109,15 @@ def serve(
         service = Service(
             session, limits, keys=known, audit=written, num_workers=workers or num_cores()
         )
-        run(
-            service,
-            host,
-            port,
-            host_names=tuple(host_name or ()),
-            proxy=proxy,
-            drain_s=drain,
-        )
-        if written is not None:
-            written.close()
+        try:
+            run(
+                service,
+                host,
+                port,
+                host_names=tuple(host_name or ()),
+                proxy=proxy,
+                drain_s=drain,
+            )
+        finally:
+            if written is not None:
+                written.close()

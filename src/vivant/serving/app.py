@@ -20,7 +20,7 @@ from vivant.serving import checking, static_page, status, streaming, uploads
 from vivant.serving.bodies import BoundedBodies
 from vivant.serving.gate import Gate
 from vivant.serving.problems import Problem, Trouble
-from vivant.serving.service import Service
+from vivant.serving.service import Service, service_of
 
 __all__ = ["create_app"]
 
@@ -47,7 +47,7 @@ def create_app(service: Service, hosts: frozenset[str] | None) -> FastAPI:
         await run_in_threadpool(service.test_itself)
         yield
         service.is_draining = True
-        await service.judge.drain()
+        await service.drain()
 
     app = FastAPI(
         title="vivant",
@@ -60,8 +60,8 @@ def create_app(service: Service, hosts: frozenset[str] | None) -> FastAPI:
     )
     app.state.service = service
     for part in (checking, uploads, streaming, status, static_page):
-        app.include_router(part.routes(service))
-    _handle_errors(app, service)
+        app.include_router(part.router)
+    _handle_errors(app)
     # From the inside out: the gate is the first that a request meets.
     app.add_middleware(BoundedBodies, limits=service.limits)
     app.add_middleware(_Journal, service=service)
@@ -69,30 +69,30 @@ def create_app(service: Service, hosts: frozenset[str] | None) -> FastAPI:
     return app
 
 
-def _handle_errors(app: FastAPI, service: Service) -> None:
-    def answer(problem: Problem) -> Response:
-        service.counters.problems.labels(problem.code.value).inc()
+def _handle_errors(app: FastAPI) -> None:
+    def answer(request: Request, problem: Problem) -> Response:
+        service_of(request).counters.problems.labels(problem.code.value).inc()
         return problem.response()
 
     @app.exception_handler(Problem)
-    async def of_problem(_: Request, problem: Problem) -> Response:
-        return answer(problem)
+    async def of_problem(request: Request, problem: Problem) -> Response:
+        return answer(request, problem)
 
     @app.exception_handler(HTTPException)
-    async def of_http(_: Request, error: HTTPException) -> Response:
+    async def of_http(request: Request, error: HTTPException) -> Response:
         codes = {404: Trouble.NOT_FOUND, 405: Trouble.METHOD_NOT_ALLOWED}
         problem = Problem(
             codes.get(error.status_code, Trouble.BAD_REQUEST),
             f"{error.detail}: /openapi.json has what there is",
             headers=dict(error.headers or {}),
         )
-        return answer(problem)
+        return answer(request, problem)
 
     @app.exception_handler(RequestValidationError)
-    async def of_validation(_: Request, error: RequestValidationError) -> Response:
+    async def of_validation(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        return answer(Problem(Trouble.BAD_REQUEST, f"{place}: {first['msg']}"))
+        return answer(request, Problem(Trouble.BAD_REQUEST, f"{place}: {first['msg']}"))
 
 
 class _Journal:
@@ -103,7 +103,7 @@ class _Journal:
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
-        self._counters = service.counters
+        self._service, self._counters = service, service.counters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -121,6 +121,8 @@ class _Journal:
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
                 ]
+                if self._service.is_draining:  # The next request must find another service.
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:

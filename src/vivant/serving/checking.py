@@ -8,9 +8,9 @@ from starlette.responses import Response
 from vivant.serving.answers import FullAnswer, PublicAnswer, to_answer
 from vivant.serving.media import REQUEST_BODY, read_media
 from vivant.serving.problems import PROBLEM_TYPE, Problem, ProblemRecord, Trouble
-from vivant.serving.service import Service, bearer
+from vivant.serving.service import Asked, Service, bearer
 
-__all__ = ["PROBLEMS", "require_open", "routes"]
+__all__ = ["PROBLEMS", "require_open", "router"]
 
 _PROBLEM: dict[str, Any] = {
     "model": ProblemRecord,
@@ -48,34 +48,32 @@ def require_open(service: Service) -> None:
         raise Problem(Trouble.NOT_READY, "the service is starting: try again")
 
 
-def routes(service: Service) -> APIRouter:
-    """The routes of this file."""
-    router = APIRouter()
+router = APIRouter()
 
-    @router.post(
-        "/v1/check",
-        response_model=FullAnswer | PublicAnswer,
-        responses=PROBLEMS,
-        openapi_extra={"requestBody": REQUEST_BODY},
-    )
-    async def check(
-        request: Request,
-        explain: Annotated[
-            bool,
-            Query(description="add a crop, boxes, depth and Grad-CAM, for trusted callers"),
-        ] = False,
-        authorization: Authorization = None,
-    ) -> Response:
-        """Judge a video, a picture, or five and more frames of a clip.
 
-        `decision` is null unless there is one: never read that as bona fide.
-        """
-        require_open(service)
-        caller = service.identify(request, bearer(authorization))
-        service.judge.require_room()
-        media = await read_media(request, service.limits)
-        verdict = await service.check(media, caller, request.state.request_id)
-        answer = to_answer(verdict, caller.level, explained=explain)
-        return Response(answer.model_dump_json(), media_type="application/json")
+@router.post(
+    "/v1/check",
+    response_model=FullAnswer | PublicAnswer,
+    responses=PROBLEMS,
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+async def check(
+    service: Asked,
+    request: Request,
+    explain: Annotated[
+        bool,
+        Query(description="add a crop, boxes, depth and Grad-CAM, for trusted callers"),
+    ] = False,
+    authorization: Authorization = None,
+) -> Response:
+    """Judge a video, a picture, or five and more frames of a clip.
 
-    return router
+    `decision` is null unless there is one: never read that as bona fide.
+    """
+    require_open(service)
+    caller = service.identify(request, bearer(authorization))
+    service.judge.require_room()
+    media = await read_media(request, service.limits)
+    verdict = await service.check(media, caller, request.state.request_id)
+    answer = to_answer(verdict, caller.level, explained=explain)
+    return Response(answer.model_dump_json(), media_type="application/json")

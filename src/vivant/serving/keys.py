@@ -20,10 +20,10 @@ class Level(StrEnum):
     """What a caller may know."""
 
     TRUSTED = "trusted"
-    """Your back end: verdicts with their scores, sessions, metrics."""
+    """Your back end: verdicts with their scores, sessions and what came of them, metrics."""
     PUBLIC = "public"
-    """A page or an app that anybody can take apart: decisions without scores. A score would tell an
-    attacker how much is missing."""
+    """A page or an app that anybody can take apart: decisions without scores, and new sessions. A
+    score would tell an attacker how much is missing."""
 
 
 class Key(BaseModel):

@@ -17,8 +17,8 @@ class ServiceLimits(BaseModel):
     )
 
     max_connections: int = Field(512, gt=0)
-    """Open connections. One more closes the one that has waited longest without a request, and is
-    answered 503 where all are at work."""
+    """Open connections. One more closes the one that has waited longest for its client (to ask, to
+    send the rest, to read), and is answered 503 where all are at work."""
     max_header_bytes: int = Field(16 * 1024, gt=0)
     """Of a request, before its body."""
     header_timeout_s: float = Field(10, gt=0)
@@ -29,6 +29,8 @@ class ServiceLimits(BaseModel):
     """Of a request: ten seconds of 1080p of a phone."""
     body_timeout_s: float = Field(30, gt=0)
     """From the headers to the end of the body."""
+    write_timeout_s: float = Field(20, gt=0)
+    """How long an answer may stand still because its client does not read."""
     upload_memory_bytes: int = Field(256 * 2**20, gt=0)
     """Bodies in memory, all requests together."""
     max_frames: int = Field(64, ge=5)
@@ -39,7 +41,7 @@ class ServiceLimits(BaseModel):
     answer_timeout_s: float = Field(30, gt=0)
     """From the end of the body to the answer."""
     requests_per_minute: float = Field(120, gt=0)
-    """Of one client (a key, or else an address): more are answered 429 with Retry-After ..."""
+    """Of one client (a trusted key, else an address): more are answered 429 with Retry-After ..."""
     request_burst: int = Field(30, gt=0)
     """... but for so many at once."""
     session_s: int = Field(180, gt=0)

@@ -1,4 +1,4 @@
-"""Where the service's log goes: standard error, a line of JSON each."""
+"""Where the service's log goes: standard error, a line of JSON each, or of words in a terminal."""
 
 import json
 import logging
@@ -24,10 +24,23 @@ class _Lines(logging.Formatter):
         return json.dumps(line)
 
 
+class _Words(logging.Formatter):
+    """The same for people who watch."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s  %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name.
+        given = getattr(record, "fields", None)
+        if isinstance(given, dict):
+            record.message = "{method} {route}  {status}  {seconds:.3f} s".format_map(given)
+        return super().formatMessage(record)
+
+
 def log_to_stderr() -> None:
     """Log requests, and what goes wrong; no address, no query, no name of a file."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(_Words() if sys.stderr.isatty() else _Lines())
     for name, level in _LOGGERS.items():
         logger = logging.getLogger(name)
         logger.handlers = [handler]

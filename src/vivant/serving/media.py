@@ -90,17 +90,17 @@ async def read_media(request: Request, limits: ServiceLimits) -> Media:
     try:
         if kind != "multipart/form-data":
             return Media(_not_empty(await _whole(request)))
-        form = await _InMemory(
+        parser = _InMemory(
             request.headers,
             request.stream(),
             max_files=limits.max_frames,
             max_fields=8,
             max_part_size=1024,
-        ).parse()
+        )
         try:
-            return await _of_form(form)
+            return await _of_form(await parser.parse())
         finally:
-            await form.close()
+            parser.close()
     except ClientDisconnect as error:
         raise Problem(Trouble.BAD_REQUEST, "the body ended early: send all of it") from error
     except MultiPartException as error:
@@ -154,3 +154,8 @@ class _InMemory(MultiPartParser):
     """Keeps files in memory: the body is bounded, and no face is written to a disk."""
 
     spool_max_size = 2**40
+
+    def close(self) -> None:
+        """Let go of the files, also of one whose end did not come: no form has that."""
+        for file in self._files_to_close_on_error:
+            file.close()

@@ -14,6 +14,7 @@ from vivant.serving.app import create_app
 from vivant.serving.connections import bounded_protocol
 from vivant.serving.gate import LOOPBACK_HOSTS
 from vivant.serving.service import Service
+from vivant.serving.sockets import bounded_sockets
 
 __all__ = ["is_loopback", "require_keys", "serve"]
 
@@ -37,21 +38,23 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def require_keys(host: str, *, has_keys: bool, anyone: bool) -> None:
+def require_keys(host: str, *, is_proxied: bool, has_keys: bool, anyone: bool) -> None:
     """Refuse to listen to the world without keys.
 
     Args:
         host: Where to listen.
+        is_proxied: Whether a proxy passes others' requests on, or the service has other names.
         has_keys: Whether callers must show a key.
         anyone: Whether the user said that anyone may call.
 
     Raises:
         InputError: others could reach the service, and nobody said that they may.
     """
-    if not is_loopback(host) and not has_keys and not anyone:
+    if (is_proxied or not is_loopback(host)) and not has_keys and not anyone:
+        reached = "through a proxy" if is_loopback(host) else f"at {host}"
         raise InputError(
-            f"{host} can be reached from other machines: make keys (`vivant key add NAME --file "
-            "keys.json`) and start with --keys keys.json, or say --anyone-may-call"
+            f"the service can be reached from other machines {reached}: make keys (`vivant key "
+            "add NAME --file keys.json`) and start with --keys keys.json, or say --anyone-may-call"
         )
 
 
@@ -88,7 +91,7 @@ def serve(
         create_app(service, names),
         loop="asyncio",
         http=bounded_protocol(limits),
-        ws="websockets-sansio",
+        ws=bounded_sockets(limits),
         ws_max_size=limits.max_frame_bytes + _MESSAGE_OVERHEAD,
         ws_per_message_deflate=False,  # JPEG does not shrink, and a bomb of zeros would.
         timeout_keep_alive=limits.idle_timeout_s,

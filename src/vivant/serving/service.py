@@ -5,11 +5,13 @@ import dataclasses
 import io
 import logging
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from fastapi import Depends
 from PIL import Image
 from starlette.requests import HTTPConnection
 
@@ -27,7 +29,7 @@ from vivant.serving.sessions import CheckSession, CheckSessions, SeenMedia
 from vivant.session.session import Session
 from vivant.session.verdict import Decision, Verdict
 
-__all__ = ["Caller", "Service", "bearer"]
+__all__ = ["Asked", "Caller", "MediaTrail", "Service", "bearer", "client_of", "service_of"]
 
 log = logging.getLogger("vivant.serving")
 
@@ -70,6 +72,7 @@ class Service:
         self.seen_media = SeenMedia(secrets.token_bytes(32))
         self.counters = Counters(lambda: self.judge.num_pending, lambda: self.is_ready)
         self.num_streams: dict[str, int] = {}
+        self.stream_threads = ThreadPoolExecutor(limits.max_streams + 1, "vivant-stream")
         self.is_tested = False
         self.is_draining = False
         self._audit = audit
@@ -111,26 +114,26 @@ class Service:
             Problem: RATE_LIMITED; UNAUTHORIZED, where keys are needed.
         """
         key = self.keys.find(secret) if self.keys is not None and secret is not None else None
-        self.limit_rate(connection, None if key is None else key.name)
+        caller = None if key is None else Caller(key.name, key.level)
+        self.limit_rate(connection, caller)
         if self.keys is None:
             return Caller("anyone", Level.TRUSTED)
-        if key is None:
+        if caller is None:
             raise Problem(
                 Trouble.UNAUTHORIZED,
                 "expected a key as `Authorization: Bearer KEY`, got "
                 f"{'none' if secret is None else 'one that is not known'}: "
                 "`vivant key add` makes one",
             )
-        return Caller(key.name, key.level)
+        return caller
 
-    def limit_rate(self, connection: HTTPConnection, key_name: str | None = None) -> None:
+    def limit_rate(self, connection: HTTPConnection, caller: Caller | None = None) -> None:
         """Count a request.
 
         Raises:
             Problem: RATE_LIMITED.
         """
-        client = f"key {key_name}" if key_name is not None else client_of(connection)
-        wait_s = self._rates.take(client)
+        wait_s = self._rates.take(client_of(connection, caller))
         if wait_s > 0:
             raise Problem(
                 Trouble.RATE_LIMITED,
@@ -138,6 +141,11 @@ class Service:
                 f"(requests_per_minute), {self.limits.request_burst} at once (request_burst)",
                 wait_s,
             )
+
+    async def drain(self) -> None:
+        """Wait until nothing is in work, and end the threads."""
+        await self.judge.drain()
+        self.stream_threads.shutdown()
 
     async def check(self, media: Media, caller: Caller, request_id: str) -> Verdict:
         """Judge a presentation, count it and write it down.
@@ -254,6 +262,17 @@ def _undecided(verdict: Verdict) -> Verdict:
     return dataclasses.replace(verdict, decision=Decision.NO_DECISION, reasons=reasons)
 
 
+def service_of(connection: HTTPConnection) -> Service:
+    """The service that a request, or a socket, came to."""
+    service = connection.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+Asked = Annotated[Service, Depends(service_of)]
+"""A route's parameter. No route is a closure over its service: FastAPI keeps routes for ever."""
+
+
 def bearer(authorization: str | None) -> str | None:
     """The key or token of an `Authorization` header; None where there is none.
 
@@ -264,6 +283,13 @@ def bearer(authorization: str | None) -> str | None:
     return secret.strip() or None if scheme.lower() == "bearer" else None
 
 
-def client_of(connection: HTTPConnection) -> str:
-    """Whom requests without a key are counted for."""
-    return of_address(connection.client.host) if connection.client is not None else "local"
+def client_of(connection: HTTPConnection, caller: Caller | None = None) -> str:
+    """Whom requests are counted for: a trusted key's owner, wherever they are, else an address.
+
+    A public key is many people's: one of them must not use up what the others may ask.
+    """
+    host = connection.client.host if connection.client is not None else "local"
+    address = of_address(host)
+    if caller is None or caller.name == "anyone":
+        return address
+    return f"key {caller.name}" + ("" if caller.level is Level.TRUSTED else f" at {address}")

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vivant.serving.answers import FullAnswer, PublicAnswer, to_answer
+from vivant.serving.keys import Level
 from vivant.serving.limits import ServiceLimits
 from vivant.serving.problems import Problem, Trouble
 from vivant.session.verdict import Verdict
@@ -43,8 +45,27 @@ class CheckSession:
     """By the store's clock: until then the media are taken."""
     forgotten_at_s: float
     is_claimed: bool = False
-    verdict: Verdict | None = None
     problem: Problem | None = None
+    _full: bytes | None = None
+    _public: bytes | None = None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is a verdict, or a problem with its media."""
+        return self._full is not None or self.problem is not None
+
+    def keep(self, verdict: Verdict) -> None:
+        """Keep what callers are told of a verdict, as text: no crop, no picture."""
+        self._full = to_answer(verdict, Level.TRUSTED).model_dump_json().encode()
+        self._public = to_answer(verdict, Level.PUBLIC).model_dump_json().encode()
+
+    def answer(self, level: Level) -> FullAnswer | PublicAnswer | None:
+        """What a caller is told of the verdict; None while there is none."""
+        if self._full is None or self._public is None:
+            return None
+        if level is Level.TRUSTED:
+            return FullAnswer.model_validate_json(self._full)
+        return PublicAnswer.model_validate_json(self._public)
 
     def is_token(self, token: str) -> bool:
         """Whether it is this session's."""
@@ -136,16 +157,16 @@ class CheckSessions:
         if isinstance(outcome, Problem):
             session.problem = outcome
         else:
-            session.verdict = outcome
+            session.keep(outcome)
         session.forgotten_at_s = self._clock() + self._limits.result_s
         self._sessions.move_to_end(session.id)
 
     def state(self, session: CheckSession) -> SessionState:
         """Where it is on its way."""
-        if session.verdict is not None:
-            return SessionState.DONE
         if session.problem is not None:
             return SessionState.REFUSED
+        if session.is_judged:
+            return SessionState.DONE
         if session.is_claimed:
             return SessionState.JUDGING
         is_late = self._clock() >= session.expires_at_s

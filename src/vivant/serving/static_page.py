@@ -4,13 +4,13 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
 from vivant.serving.problems import Problem, Trouble
-from vivant.serving.service import Service
+from vivant.serving.service import Asked
 
-__all__ = ["has_device_mode", "page_files", "routes"]
+__all__ = ["has_device_mode", "page_files", "router"]
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -51,26 +51,22 @@ def has_device_mode() -> bool:
     return {_RUNTIME, *_MODELS} <= page_files().keys()
 
 
-def routes(service: Service) -> APIRouter:
-    """The routes of this file.
-
-    Args:
-        service: Not looked at: the page asks it by the other routes.
-    """
-    router = APIRouter(include_in_schema=False)
-
-    @router.get("/")
-    async def index() -> Response:
-        return _file("index.html")
-
-    @router.get("/page/{name:path}")
-    async def file(name: str) -> Response:
-        return _file(name)
-
-    return router
+router = APIRouter(include_in_schema=False)
 
 
-def _file(name: str) -> Response:
+@router.get("/")
+async def index(request: Request) -> Response:
+    return _file("index.html", request)
+
+
+@router.get("/page/{name:path}")
+async def file(service: Asked, name: str, request: Request) -> Response:
+    if name in _MODELS:
+        service.limit_rate(request)
+    return _file(name, request)
+
+
+def _file(name: str, request: Request) -> Response:
     path = page_files().get(name)
     if path is None:
         raise Problem(Trouble.NOT_FOUND, "the page has no such file")
@@ -78,4 +74,7 @@ def _file(name: str) -> Response:
     if path.suffix == _GZIP:
         headers["Content-Encoding"] = "gzip"
     media_type = _TYPES[Path(name).suffix]
-    return FileResponse(path, headers=headers, media_type=media_type)
+    answer = FileResponse(path, headers=headers, media_type=media_type, stat_result=path.stat())
+    if request.headers.get("if-none-match") == answer.headers["etag"]:
+        return Response(status_code=304, headers={"ETag": answer.headers["etag"]} | headers)
+    return answer

@@ -8,7 +8,6 @@ import json
 import struct
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -25,13 +24,13 @@ from vivant.serving.checking import require_open
 from vivant.serving.keys import Level
 from vivant.serving.problems import Problem, Trouble, of_media_error
 from vivant.serving.rates import Rates
-from vivant.serving.service import Caller, MediaTrail, Service, client_of, log
+from vivant.serving.service import Asked, Caller, MediaTrail, Service, client_of, log
 from vivant.serving.sessions import CheckSession
 from vivant.session.stream import Stream
 from vivant.session.verdict import Verdict
 from vivant.video.pictures import PictureReader
 
-__all__ = ["routes"]
+__all__ = ["router"]
 
 _TIME = struct.Struct("<d")
 _MAX_TEXT = 4096
@@ -57,29 +56,25 @@ class _Hello(BaseModel):
     explain: bool = False
 
 
-def routes(service: Service) -> APIRouter:
-    """The routes of this file."""
-    router = APIRouter()
-    threads = ThreadPoolExecutor(service.limits.max_streams + 1, "vivant-stream")
+router = APIRouter()
 
-    @router.websocket("/v1/stream")
-    async def stream(socket: WebSocket) -> None:
-        await socket.accept()
-        try:
-            await _Conversation(service, socket, threads).hold()
-        except WebSocketDisconnect:
-            pass
-        except Problem as problem:
-            await _refuse(service, socket, problem)
-        except Exception as error:
-            log.exception("a stream failed")
-            await _refuse(
-                service,
-                socket,
-                Problem(Trouble.FAILED, f"the service failed ({type(error).__name__}): try again"),
-            )
 
-    return router
+@router.websocket("/v1/stream")
+async def stream(service: Asked, socket: WebSocket) -> None:
+    await socket.accept()
+    try:
+        await _Conversation(service, socket).hold()
+    except WebSocketDisconnect:
+        pass
+    except Problem as problem:
+        await _refuse(service, socket, problem)
+    except Exception as error:
+        log.exception("a stream failed")
+        await _refuse(
+            service,
+            socket,
+            Problem(Trouble.FAILED, f"the service failed ({type(error).__name__}): try again"),
+        )
 
 
 async def _refuse(service: Service, socket: WebSocket, problem: Problem) -> None:
@@ -104,11 +99,10 @@ class _Seen:
 class _Conversation:
     """One stream, from hello to its verdict."""
 
-    def __init__(self, service: Service, socket: WebSocket, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, service: Service, socket: WebSocket) -> None:
         self._service = service
         self._limits = service.limits
         self._socket = socket
-        self._threads = threads
         self._frames: deque[bytes | None] = deque()  # None: the end was said.
         self._news = asyncio.Event()
         self._num_answered = self._num_received = 0
@@ -121,12 +115,12 @@ class _Conversation:
             raise Problem(Trouble.GOING_DOWN, "the service is being stopped: try again")
         hello = await self._hear_hello()
         caller, session = self._admit(hello)
-        client = client_of(self._socket) if caller.name == "anyone" else caller.name
+        client = client_of(self._socket, caller)
         try:
             with self._place(client):
                 await self._film(hello, caller, session)
         finally:
-            if session is not None and session.verdict is None and session.problem is None:
+            if session is not None and not session.is_judged:
                 self._service.sessions.release(session)
 
     async def _hear_hello(self) -> _Hello:
@@ -147,7 +141,7 @@ class _Conversation:
             return self._service.identify(self._socket, hello.key), None
         self._service.limit_rate(self._socket)
         session = self._service.sessions.claim(hello.session.id, hello.session.token)
-        return Caller(f"session {session.id}", Level.PUBLIC), session
+        return Caller("session", Level.PUBLIC), session
 
     def _place(self, client: str) -> ExitStack:
         """A place among the streams, until it is left."""
@@ -319,7 +313,9 @@ class _Conversation:
         await self._socket.send_text(json.dumps(message))
 
     async def _in_thread(self, work: Callable[..., T], *given: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._service.stream_threads, work, *given
+        )
 
 
 _TIME_IS_UP: dict[str, Any] = {}
