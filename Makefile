@@ -28,18 +28,20 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-# In four goes: in one, a worker that had lived for five minutes ended without a word, three times of three
+# In five goes: in one, a worker that had lived for five minutes ended without a word, three times of three
 # at whatever test it was at; shorter ones were not seen to. Why is not found.
 PICTURES := tests/attacks tests/datasets
 NETWORKS := tests/networks tests/training tests/recipes
 COMMANDS := tests/cli tests/evaluation tests/reproduction
+SERVICE := tests/serving
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --durations=10
 unit: $(READY)
 	@command -v chromium >/dev/null || echo "SKIPPED: the tests of the page, for want of Debian's chromium (apt-get install chromium)"
 	$(PYTEST) $(PICTURES)
 	$(PYTEST) $(NETWORKS)
 	$(PYTEST) $(COMMANDS)
-	$(PYTEST) $(addprefix --ignore=,$(PICTURES) $(NETWORKS) $(COMMANDS))
+	$(PYTEST) $(SERVICE)
+	$(PYTEST) $(addprefix --ignore=,$(PICTURES) $(NETWORKS) $(COMMANDS) $(SERVICE))
 
 # The tests leave their exported graph behind; the wheel runs it in an environment without torch.
 wheel: unit
@@ -56,6 +58,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/preparation.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/serving.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .

@@ -158,6 +158,7 @@ def _listen(host: str, port: int) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen()  # Now: two that are bound and do not listen yet do not disturb.
         except OSError:
             listener.close()
             raise

@@ -107,7 +107,7 @@ class _Conversation:
         self._news = asyncio.Event()
         self._num_answered = self._num_received = 0
         limits = service.limits
-        self._rate = Rates(limits.max_frames_per_s, limits.max_frames_per_s)
+        self._rate = Rates(limits.max_frames_per_s, max(1.0, limits.max_frames_per_s))
 
     async def hold(self) -> None:
         require_open(self._service)
