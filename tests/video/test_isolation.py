@@ -23,6 +23,7 @@ from vivant.video.frames import Media, read_media
 from vivant.video.isolation import DecoderPool, _Worker
 from vivant.video.limits import VideoLimits
 from vivant.video.lock import what_the_kernel_has
+from vivant.video.nursery import Nursery
 
 LIMITS = VideoLimits()
 HOSTILE = hostile()
@@ -159,7 +160,7 @@ def test_lack_of_processor_time_is_not_the_medias_fault(full_hd: bytes) -> None:
 @pytest.mark.parametrize("limit", ["max_silence_s", "max_wait_s"])
 def test_silence_is_a_timeout(limit: str) -> None:
     with DecoderPool(VideoLimits(**{limit: 0.01}), num_spares=1) as pool:
-        pool._spares[0]._process.send_signal(signal.SIGSTOP)
+        os.kill(pool._spares[0].meet().pid, signal.SIGSTOP)
         with pytest.raises(MediaError, match=limit) as caught:
             pool.read_media(clip(), 0.1)
         assert caught.value.code == Refusal.TIMEOUT
@@ -168,7 +169,7 @@ def test_silence_is_a_timeout(limit: str) -> None:
 def test_process_that_takes_nothing_is_a_timeout() -> None:
     with DecoderPool(VideoLimits(max_silence_s=0.1), num_spares=1) as pool:
         (worker,) = pool._spares
-        worker._process.send_signal(signal.SIGSTOP)
+        os.kill(worker.meet().pid, signal.SIGSTOP)
         started_s = time.monotonic()
         with pytest.raises(MediaError) as caught:
             pool.read_media(bytes(8 * 2**20), 0.1)
@@ -220,9 +221,11 @@ def test_frames_that_are_left_end_the_process(
         frames = pool.read_media(clip(), 0.1).frames
         for _ in range(num_taken):
             next(frames)
-        assert started[0]._process.poll() is None
+        child = started[0].meet()
+        assert child.poll() is None
         frames.close()
-        assert started[0]._process.poll() == -signal.SIGKILL  # Ended, and no zombie.
+        assert child.status == -signal.SIGKILL
+        assert not Path(f"/proc/{child.pid}").exists(), "ended, and no zombie"
 
 
 def test_several_threads_read_at_once(pool: DecoderPool) -> None:
@@ -237,7 +240,7 @@ def test_several_threads_read_at_once(pool: DecoderPool) -> None:
 
 def test_process_that_is_killed_is_no_fault_of_the_media() -> None:
     with DecoderPool(LIMITS) as pool:
-        pool._spares[0]._process.kill()
+        os.kill(pool._spares[0].meet().pid, signal.SIGKILL)
         with pytest.raises(MediaError) as caught:
             pool.read_media(clip(), 0.1)
         assert caught.value.code == Refusal.RESOURCE_LIMIT
@@ -247,17 +250,28 @@ def test_process_that_is_killed_is_no_fault_of_the_media() -> None:
 
 def test_pool_that_is_closed_keeps_no_process() -> None:
     pool = DecoderPool(LIMITS, num_spares=2)
-    spares = list(pool._spares)
+    children = [worker.meet() for worker in pool._spares]
+    nursery = pool._nursery.pid
     pool.close()
     pool.close()
-    assert [worker._process.poll() for worker in spares] == [-signal.SIGKILL] * 2
+    assert [child.status for child in children] == [-signal.SIGKILL] * 2
+    for pid in (nursery, *(child.pid for child in children)):
+        assert not Path(f"/proc/{pid}").exists()
     assert pool._spares == []
 
 
 @pytest.fixture
-def taken_over() -> Iterator[tuple[_Worker, Callable[[bytes], None]]]:
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.retire()
+
+
+@pytest.fixture
+def taken_over(nursery: Nursery) -> Iterator[tuple[_Worker, Callable[[bytes], None]]]:
     """A worker, and a way to say something in its name."""
-    worker = _Worker(VideoLimits(max_frames=3, max_pixels=64 * 64, max_still_pixels=64 * 64))
+    limits = VideoLimits(max_frames=3, max_pixels=64 * 64, max_still_pixels=64 * 64)
+    worker = _Worker(limits, nursery)
     worker._channel.close()
     worker._channel, theirs = multiprocessing.Pipe()
     yield worker, theirs.send_bytes
@@ -348,10 +362,10 @@ def test_start_that_lacks_something_is_refused(
         pool.read_media(clip(), 0.1)
 
 
-def test_shared_memory_cannot_be_cut_short() -> None:
-    worker = _Worker(LIMITS)
+def test_shared_memory_cannot_be_cut_short(nursery: Nursery) -> None:
+    worker = _Worker(LIMITS, nursery)
     try:
-        folder = Path(f"/proc/{worker._process.pid}/fd")
+        folder = Path(f"/proc/{worker.meet().pid}/fd")
         names = []
         for name in folder.iterdir():
             with suppress(FileNotFoundError):  # Python, which is starting there, has closed it.
@@ -368,8 +382,8 @@ def test_shared_memory_cannot_be_cut_short() -> None:
         worker.end()
 
 
-def test_half_a_message_does_not_block_for_ever() -> None:
-    worker = _Worker(VideoLimits(max_silence_s=7))
+def test_half_a_message_does_not_block_for_ever(nursery: Nursery) -> None:
+    worker = _Worker(VideoLimits(max_silence_s=7), nursery)
     try:
         with socket.socket(fileno=os.dup(worker._channel.fileno())) as channel:
             for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
@@ -377,21 +391,3 @@ def test_half_a_message_does_not_block_for_ever() -> None:
                 assert struct.unpack("@ll", value)[0] == 8
     finally:
         worker.end()
-
-
-@pytest.mark.slow
-def test_largest_legal_clip_is_accepted() -> None:
-    """1,800 frames of 1080p, a minute, tens of MiB."""
-    noise = np.random.default_rng(3).integers(0, 60, (270, 480, 3), dtype=np.uint8) // 2
-    frames = [
-        np.roll(np.kron(noise, np.ones((4, 4, 1), np.uint8)), 40 * index, axis=1)
-        + pattern(index, 1920, 1080) // 2
-        for index in range(8)
-    ]
-    few = video(frames, 30, "libx264", options={"g": "1", "qp": "40"})
-    data = remux(few, range(1800), Fraction(1, 30), "mp4")
-    assert 20 * 2**20 < len(data) <= 64 * 2**20
-    with DecoderPool(LIMITS) as pool:
-        times = [frame.time_s for frame in pool.read_media(data, 0.1).frames]
-    assert len(times) == 601  # The last is near the place just behind the end.
-    assert times[-1] == pytest.approx(1799 / 30, abs=1e-3)

@@ -1,7 +1,7 @@
 """Decodes files that nobody vouches for in processes that can do nothing else.
 
-One process decodes one file: what a file does to it ends with it. Processes are started ahead, so
-that a file does not wait for Python's imports.
+One process decodes one file: what a file does to it ends with it. A nursery forks them, so that a
+file does not wait for Python's imports.
 """
 
 import fcntl
@@ -11,8 +11,6 @@ import os
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,12 +25,14 @@ from vivant.errors import MediaError, Refusal
 from vivant.records import Frame
 from vivant.video.frames import Media
 from vivant.video.limits import VideoLimits
+from vivant.video.nursery import Child, Nursery
 from vivant.video.sampling import check_interval
 from vivant.video.source import check_size
 
 __all__ = ["DecoderPool"]
 
 _MAX_MESSAGE = 64 * 1024
+_START_S = 20.0  # For a nursery to start, on a busy machine, and fork.
 # Signals by which the kernel or an allocator ends a process that asks for too much.
 _OUT_OF_RESOURCES = {signal.SIGXCPU, signal.SIGKILL, signal.SIGABRT}
 
@@ -53,6 +53,7 @@ class DecoderPool:
         self._spares: list[_Worker] = []
         self._guard = threading.Lock()
         self._is_closed = False
+        self._nursery = Nursery()
         self._refill()
 
     def read_media(self, data: bytes, interval_s: float) -> Media:
@@ -103,6 +104,7 @@ class DecoderPool:
             spares, self._spares = self._spares, []
         for worker in spares:
             worker.end()
+        self._nursery.retire()
 
     def __enter__(self) -> "DecoderPool":
         return self
@@ -112,9 +114,12 @@ class DecoderPool:
 
     def _take(self) -> "_Worker":
         with self._guard:
-            if self._spares:
-                return self._spares.pop()
-        return _Worker(self.limits)
+            while self._spares:
+                spare = self._spares.pop()
+                if not spare.is_stale:
+                    return spare
+                spare.end()
+            return self._born()
 
     def _begin(self, worker: "_Worker", data: bytes, interval_s: float) -> bool:
         worker.ask(data, interval_s)
@@ -129,7 +134,19 @@ class DecoderPool:
     def _refill(self) -> None:
         with self._guard:
             while not self._is_closed and len(self._spares) < self._num_spares:
-                self._spares.append(_Worker(self.limits))
+                self._spares.append(self._born())
+
+    def _born(self) -> "_Worker":
+        """A new process; from another nursery where this one has gone or done enough."""
+        if not self._nursery.is_retired:
+            with suppress(OSError):
+                return _Worker(self.limits, self._nursery)
+        self._nursery.retire()
+        self._nursery = Nursery()
+        worker = _Worker(self.limits, self._nursery)
+        if self._is_closed:  # Who still asks gets an answer, and the nursery ends with it.
+            self._nursery.retire()
+        return worker
 
 
 class _Message(BaseModel):
@@ -169,8 +186,10 @@ def _nonsense() -> MediaError:
 class _Worker:
     """One process, from its start to its end."""
 
-    def __init__(self, limits: VideoLimits) -> None:
+    def __init__(self, limits: VideoLimits, nursery: Nursery) -> None:
         self._limits = limits
+        self._nursery = nursery
+        self._child: Child | None = None  # From its first word on.
         # Room for a few of the largest frames; only what is written becomes memory.
         size = max(4 * 3 * limits.max_pixels, 3 * limits.max_still_pixels)
         memory = os.memfd_create("vivant-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -184,20 +203,17 @@ class _Worker:
         patience = struct.pack("@ll", int(limits.max_silence_s) + 1, 0)
         for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             ours.setsockopt(socket.SOL_SOCKET, direction, patience)
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own Python.
-                [sys.executable, "-P", "-m", "vivant.video.worker"]
-                + [str(number) for number in (theirs.fileno(), memory, size)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), memory),
-                # Libraries' thread pools would take address space and do nothing for one file.
-                env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            )
-        os.close(memory)
+        try:
+            with theirs:
+                nursery.start(theirs.fileno(), memory, size)
+        except OSError:
+            ours.close()
+            self._memory.close()
+            raise
+        finally:
+            os.close(memory)
         self._channel = Connection(ours.detach())
-        self._is_asked = False
+        self._is_asked = self._is_ended = False
         self._waited_s = 0.0
         self._num_frames, self._last_s, self._shape = 0, -1.0, (0, 0, 3)
 
@@ -206,6 +222,7 @@ class _Worker:
         self._num_frames, self._last_s, self._shape = 0, -1.0, (0, 0, 3)
         request = {"interval_s": interval_s, "limits": self._limits.model_dump(mode="json")}
         try:
+            self.meet()
             if not self._is_asked:
                 self._channel.send_bytes(json.dumps(request).encode())
             self._is_asked = True
@@ -269,12 +286,36 @@ class _Worker:
             self._channel.send_bytes(str(place.slot).encode())
         return Frame(pixels.reshape(shape), place.time_s, place.number)
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether it comes from a nursery that is to be used no more."""
+        return self._nursery.is_retired
+
+    def meet(self) -> Child:
+        """Wait for the process's first word, which is its number.
+
+        Raises:
+            OSError: it said nothing in time, or its nursery has gone.
+        """
+        if self._child is None:
+            if not self._channel.poll(_START_S):
+                raise BlockingIOError("the decoder did not start")
+            said = json.loads(self._channel.recv_bytes(_MAX_MESSAGE))
+            self._child = Child(self._nursery, int(said["pid"]))
+        return self._child
+
     def end(self) -> None:
         """End the process, whatever it does, and free what it held."""
+        if self._is_ended:
+            return
+        self._is_ended = True
+        # Before it is hung up: to be left is no crash. Who has said nothing has read no file.
+        has_crashed = self._child is not None and self._child.poll() not in (None, 0)
         self._channel.close()
-        self._process.kill()
-        self._process.wait()
+        if self._child is not None:
+            self._child.end()
         self._memory.close()
+        self._nursery.leave(has_crashed=has_crashed)
 
     def _silent(self) -> MediaError:
         return MediaError(
@@ -285,10 +326,7 @@ class _Worker:
         )
 
     def _died(self) -> MediaError:
-        try:
-            status = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            status = 0
+        status = (self._child.wait() if self._child is not None else None) or 0
         if -status in _OUT_OF_RESOURCES:
             return MediaError(
                 Refusal.RESOURCE_LIMIT,

@@ -1,20 +1,25 @@
-"""The process that decodes one presentation and ends; run by `isolation` as a module.
+"""The nursery's side of `nursery`, run as a module; and the processes that decode, and end.
 
-It gets two descriptors: a channel of messages, and memory shared with the parent where the pixels
-are put. Once it has the file's bytes it locks itself. Messages are JSON, so that a worker that was
-taken over has nothing but numbers and text to answer with.
+Such a process gets two descriptors: a channel of messages, and memory shared with whoever asked,
+where the pixels are put. Once it has the file's bytes it locks itself. Messages are JSON, so that a
+process that was taken over has nothing but numbers and text to answer with.
 """
 
+import gc
 import io
 import json
 import mmap
 import os
 import re
+import signal
+import socket
 import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from typing import NoReturn
 
 import av
 import numpy as np
@@ -25,18 +30,78 @@ from vivant.records import Frame
 from vivant.video.frames import read_media
 from vivant.video.limits import VideoLimits
 from vivant.video.lock import LockReport, allow_cpu, lock
+from vivant.video.nursery import ALIVE
 
-__all__ = ["main"]
+__all__ = ["decode", "main"]
 
 _MAX_SLOTS = 6  # Frames on their way: enough for both sides to be busy.
 _NEAR_LIMIT = 0.75  # Of the memory: from here on, damage may be a decoder's lack of it.
 
 
-def main(channel_descriptor: int, memory_descriptor: int, memory_bytes: int) -> None:
+def main(control_descriptor: int) -> None:
+    """Fork a process for each presentation, until whoever asks has gone. No file is read here."""
+    control = socket.socket(fileno=control_descriptor)
+    # A terminal or a supervisor tells all processes to end: whoever asked decides when these do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _warm_up()
+    gc.collect()
+    gc.freeze()  # What is here already is nothing for the children to collect.
+    ended: dict[int, int] = {}
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 64, 2)
+        _reap(ended)
+        if not message:
+            return
+        command, _, number = message.decode().partition(" ")
+        if command == "start":
+            channel, memory = descriptors
+            pid = os.fork()
+            if not pid:
+                control.close()
+                _live(channel, memory, int(number))
+            ended.pop(pid, None)  # Of one that nobody asked about, long ago.
+            os.close(channel)
+            os.close(memory)
+            continue
+        pid = int(number)
+        if command == "end" and pid not in ended:
+            # It is our child and not reaped yet: nobody else can have its number.
+            os.kill(pid, signal.SIGKILL)
+            ended[pid] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        status = ended.pop(pid, None)
+        control.sendall((ALIVE if status is None else str(status)).encode())
+
+
+def _reap(ended: dict[int, int]) -> None:
+    """Note those that have ended, so that none stays a zombie."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        ended[pid] = os.waitstatus_to_exitcode(status)
+
+
+def _live(channel: int, memory: int, memory_bytes: int) -> NoReturn:
+    """The life of a child: it never comes back to the nursery's loop."""
+    status = 1
+    try:
+        decode(channel, memory, memory_bytes)
+        status = 0
+    except BaseException:
+        traceback.print_exc()  # To nowhere, unless somebody looks for a fault.
+    finally:
+        os._exit(status)
+
+
+def decode(channel_descriptor: int, memory_descriptor: int, memory_bytes: int) -> None:
     """Decode one presentation: request and bytes in, frames and an end out."""
     channel = Connection(channel_descriptor)
     memory = mmap.mmap(memory_descriptor, memory_bytes)
-    _warm_up()
+    _tell(channel, {"pid": os.getpid()})
     request = json.loads(channel.recv_bytes())
     data = channel.recv_bytes()
     limits = VideoLimits.model_validate(request["limits"])
@@ -142,4 +207,4 @@ def _tell(channel: Connection, message: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]))
