@@ -35,9 +35,10 @@ class ServiceLimits(BaseModel):
     """Bodies in memory, all requests together."""
     max_frames: int = Field(64, ge=5)
     """Pictures of one presentation that is sent as frames."""
-    max_waiting: int = Field(4, ge=0)
+    max_waiting: int = Field(1, ge=0)
     """Presentations that wait while others are in work; one more is answered 503 with Retry-After.
-    A short queue: who waits longer than a few checks take has tried again already."""
+    With one, nobody waits for more than about four times an unloaded check (benchmarks/README.md);
+    raise it where many come at once and may wait."""
     answer_timeout_s: float = Field(30, gt=0)
     """From the end of the body to the answer."""
     requests_per_minute: float = Field(120, gt=0)
