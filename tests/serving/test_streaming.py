@@ -1,6 +1,7 @@
 """WS /v1/stream: frames in, hints and verdicts out, and what ends a stream that goes too far."""
 
 import io
+import logging
 import struct
 import time
 
@@ -73,6 +74,25 @@ def test_frames_become_a_verdict() -> None:
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_json()
         assert closed.value.code == 1000
+
+
+def test_log_has_a_line_for_each_stream(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "vivant.serving")
+    with client() as asked:
+        with asked.websocket_connect(STREAM) as socket:
+            greet(socket)
+            film(socket, FRAMES[:2])
+            socket.send_json({"type": "end"})
+            assert socket.receive_json()["type"] == "verdict"
+        with asked.websocket_connect(STREAM) as socket:
+            socket.send_text("no hello")
+            assert socket.receive_json()["type"] == "problem"
+    lines = [record.fields for record in caplog.records if hasattr(record, "fields")]
+    assert [(line["route"], line["status"]) for line in lines] == [
+        ("/v1/stream", 200),
+        ("/v1/stream", 422),
+    ]
+    assert len({line["request"] for line in lines}) == 2
 
 
 def test_hints_say_what_is_wrong_with_the_newest_frame() -> None:

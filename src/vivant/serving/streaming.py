@@ -5,7 +5,9 @@ docs/serving.md has the messages.
 
 import asyncio
 import json
+import secrets
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -36,6 +38,7 @@ _TIME = struct.Struct("<d")
 _MAX_TEXT = 4096
 _CLOSE = {413: 1009, 500: 1011, 503: 1013}  # All else is 1008: against the rules.
 _GOING_DOWN = 1012
+_GONE = 499  # In the log: the client went before the end. It has no number in HTTP; nginx has this.
 
 T = TypeVar("T")
 
@@ -61,20 +64,27 @@ router = APIRouter()
 
 @router.websocket("/v1/stream")
 async def stream(service: Asked, socket: WebSocket) -> None:
+    """A stream, from hello to its verdict or to the problem that ends it."""
+    request_id, started_s = secrets.token_hex(8), time.perf_counter()
+    status = 200
     await socket.accept()
     try:
-        await _Conversation(service, socket).hold()
+        await _Conversation(service, socket, request_id).hold()
     except WebSocketDisconnect:
-        pass
+        status = _GONE
     except Problem as problem:
+        status = problem.status
         await _refuse(service, socket, problem)
     except Exception as error:
         log.exception("a stream failed")
-        await _refuse(
-            service,
-            socket,
-            Problem(Trouble.FAILED, f"the service failed ({type(error).__name__}): try again"),
-        )
+        name = type(error).__name__
+        fault = Problem(Trouble.FAILED, f"the service failed ({name}): try again")
+        status = fault.status
+        await _refuse(service, socket, fault)
+    finally:
+        took_s = round(time.perf_counter() - started_s, 4)
+        said: dict[str, object] = {"method": "WS", "route": "/v1/stream", "status": status, "seconds": took_s}
+        log.info("stream", extra={"fields": {"request": request_id} | said})
 
 
 async def _refuse(service: Service, socket: WebSocket, problem: Problem) -> None:
@@ -99,8 +109,9 @@ class _Seen:
 class _Conversation:
     """One stream, from hello to its verdict."""
 
-    def __init__(self, service: Service, socket: WebSocket) -> None:
+    def __init__(self, service: Service, socket: WebSocket, request_id: str) -> None:
         self._service = service
+        self._request_id = request_id
         self._limits = service.limits
         self._socket = socket
         self._frames: deque[bytes | None] = deque()  # None: the end was said.
@@ -189,7 +200,7 @@ class _Conversation:
             verdict = await self._in_thread(self._end, stream)
             verdict = await self._service.conclude(
                 verdict, trail, "session" if session else caller.name,
-                self._socket.scope["state"].get("request_id", "stream"), session,
+                self._request_id, session,
             )  # fmt: skip
             answer = to_answer(verdict, caller.level, explained=hello.explain)
             await self._say(type="verdict", answer=answer.model_dump(mode="json"))
