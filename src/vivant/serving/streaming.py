@@ -83,7 +83,12 @@ async def stream(service: Asked, socket: WebSocket) -> None:
         await _refuse(service, socket, fault)
     finally:
         took_s = round(time.perf_counter() - started_s, 4)
-        said: dict[str, object] = {"method": "WS", "route": "/v1/stream", "status": status, "seconds": took_s}
+        said: dict[str, object] = {
+            "method": "WS",
+            "route": "/v1/stream",
+            "status": status,
+            "seconds": took_s,
+        }
         log.info("stream", extra={"fields": {"request": request_id} | said})
 
 
