@@ -14,7 +14,7 @@ stay.
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -130,8 +130,7 @@ def simulate_folder(
     kept = done = total - sum(len(source.outputs) for source in missing)
     failed = 0
     yield Progress(done, failed, total, kept, tuple(problems))
-    build = partial(_build, root, out, seed)
-    for source, result in in_processes(build, missing, num_workers):
+    for source, result in in_processes(partial(_Maker, root, out, seed), missing, num_workers):
         if isinstance(result, Failure):
             problems.append(Problem(source.path, result.message))
         elif result is not None:
@@ -253,18 +252,23 @@ def _claim(root: Path, out: Path, seed: int) -> None:
     remove_unfinished(out)
 
 
-def _build(root: Path, out: Path, seed: int) -> Callable[[Source], Problem | None]:
+class _Maker:
     """The work of a process: makes what is missing of a source; gives what went wrong."""
-    cv2.setNumThreads(1)  # Each process has a core; threads would only wait for each other.
-    pool = DecoderPool(VideoLimits(), num_spares=0)
-    detector, mesh = blazeface(), FaceMesh()
 
-    def work(source: Source) -> Problem | None:
+    def __init__(self, root: Path, out: Path, seed: int) -> None:
+        cv2.setNumThreads(1)  # Each process has a core; threads would only wait for each other.
+        self._root, self._out, self._seed = root, out, seed
+        self._pool = DecoderPool(VideoLimits(), num_spares=0)
+        self._detector, self._mesh = blazeface(), FaceMesh()
+        self.close = self._pool.close
+
+    def __call__(self, source: Source) -> Problem | None:
+        path = self._root / source.path
         try:
-            made_of = _state(root / source.path)  # Before it is read: a later change is noticed.
-            clip = read_clip(root / source.path, pool, detector, mesh)
+            made_of = _state(path)  # Before it is read: a later change is noticed.
+            clip = read_clip(path, self._pool, self._detector, self._mesh)
             for output in source.outputs:
-                _make(clip, source.path, output, out, seed, made_of)
+                _make(clip, source.path, output, self._out, self._seed, made_of)
         except OutputError:
             raise  # The disk is full, or not ours: no clip after this one fares better.
         except MediaError as error:
@@ -272,8 +276,6 @@ def _build(root: Path, out: Path, seed: int) -> Callable[[Source], Problem | Non
         except VivantError as error:
             return Problem(source.path, str(error))
         return None
-
-    return work
 
 
 def _make(
