@@ -4,6 +4,7 @@ import io
 import logging
 import struct
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -293,23 +294,19 @@ def test_other_site_s_page_gets_no_stream() -> None:
 
 
 def test_decoder_process_ends_with_its_stream() -> None:
-    def decoders(asked: TestClient) -> int:
-        from pathlib import Path
-
-        lines = [
-            path.read_bytes()
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if path.parent.name.isdigit()
-        ]
-        return sum(b"vivant.video.worker" in line for line in lines)
+    def decoders(asked: TestClient) -> set[str]:
+        nursery = asked.app.state.service.session._pool._nursery.pid
+        return set(Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split())
 
     with client(isolated=True) as asked:
-        before = decoders(asked)
         with asked.websocket_connect(STREAM) as socket:
             greet(socket)
             assert len(film(socket, FRAMES[:2])) == 2
+            during = decoders(asked)
+            assert during
         for _ in range(100):
-            if decoders(asked) <= before:
+            if not during & decoders(asked):
                 break
             time.sleep(0.1)
-        assert decoders(asked) <= before
+        # That of the stream has ended, and with it whatever its frames did there.
+        assert not during & decoders(asked)

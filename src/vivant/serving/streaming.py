@@ -7,6 +7,7 @@ import asyncio
 import json
 import secrets
 import struct
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -117,6 +118,7 @@ class _Conversation:
     def __init__(self, service: Service, socket: WebSocket, request_id: str) -> None:
         self._service = service
         self._request_id = request_id
+        self._work = threading.Lock()  # Work goes on in its thread when nobody waits for it.
         self._limits = service.limits
         self._socket = socket
         self._frames: deque[bytes | None] = deque()  # None: the end was said.
@@ -213,7 +215,8 @@ class _Conversation:
         finally:
             if hearing is not None:
                 hearing.cancel()
-            await self._in_thread(opened.close)
+            # Not awaited: whoever is cancelled here would cancel it, too.
+            self._service.stream_threads.submit(self._close, opened)
 
     async def _hear_frames(self) -> None:
         """Take messages in as they come; ends with the client's end, or with its time."""
@@ -284,8 +287,13 @@ class _Conversation:
             await self._say(**_frame_message(self._num_answered, seen, caller.level))
 
     def _open(self, opened: ExitStack) -> tuple[Stream, PictureReader]:
-        read = opened.enter_context(self._service.session.picture_reader())
+        with self._work:
+            read = opened.enter_context(self._service.session.picture_reader())
         return Stream(self._service.session, live=True), read
+
+    def _close(self, opened: ExitStack) -> None:
+        with self._work:
+            opened.close()
 
     def _push(self, stream: Stream, read: PictureReader, data: bytes) -> _Seen:
         if len(data) <= _TIME.size:
@@ -294,7 +302,8 @@ class _Conversation:
             )
         (time_s,) = _TIME.unpack_from(data)
         try:
-            stream.push(read(data[_TIME.size :]), time_s)
+            with self._work:
+                stream.push(read(data[_TIME.size :]), time_s)
         except MediaError as error:
             raise of_media_error(error) from error
         except InputError as error:
