@@ -62,6 +62,7 @@ def test_lite_answers_alike(lite_graph: Exported) -> None:
         assert report.anchor_agreement == 1
 
 
+@pytest.mark.slow
 def test_finer_grid_and_depth_answer_alike(tmp_path: Path) -> None:
     aam = AamConfig(widths=(8, 16, 24), frames="last", grid_side=7, depth_side=28)
     config = lite().model_copy(update={"aam": aam})

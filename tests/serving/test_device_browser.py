@@ -118,6 +118,7 @@ def test_answer_is_a_whole_check_record_with_advice_and_explanation(tab: Tab) ->
     assert np.abs(shown.astype(int) - cropped).mean() < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("film", FILMS)
 def test_reasons_are_those_of_python(film: str, tab: Tab, session: Session) -> None:
     frames = [FILMS[film](i) for i in range(6)]
@@ -147,6 +148,7 @@ def test_no_frame_at_all_is_undecided(tab: Tab) -> None:
     assert codes(tab.answer([])["answer"]["reasons"]) == ["NO_FACE"]
 
 
+@pytest.mark.slow
 def test_frames_of_another_rate_are_looked_at_as_python_does(tab: Tab, session: Session) -> None:
     rng = np.random.default_rng(3)
     times_s = [i / 25 + rng.uniform(0, 0.02) for i in range(20)]
@@ -157,6 +159,7 @@ def test_frames_of_another_rate_are_looked_at_as_python_does(tab: Tab, session: 
         assert window["times_s"] == pytest.approx(result.times_s)
 
 
+@pytest.mark.slow
 def test_windows_are_those_of_python(tab: Tab) -> None:
     rng = np.random.default_rng(4)
     films = []
@@ -183,6 +186,7 @@ def test_windows_are_those_of_python(tab: Tab) -> None:
         assert marks == [(each.frames, each.is_padded, each.is_short) for each in expected]
 
 
+@pytest.mark.slow
 def test_long_captures_keep_as_many_frames_as_python_would(tab: Tab) -> None:
     kept = tab.run(
         """
@@ -322,6 +326,7 @@ def test_what_is_no_score_or_no_threshold_is_no_pass(tab: Tab) -> None:
     assert said == [["bona_fide", "attack", None], ["an error"] * 8, ["an error"] * 8]
 
 
+@pytest.mark.slow
 def test_capture_with_a_hole_is_refused(tab: Tab) -> None:
     names = [show(people()[0]), show(people()[1][:400])]
     trouble, answer = tab.run(
@@ -351,6 +356,7 @@ def test_loading_tells_how_far_it_is(tab: Tab) -> None:
     assert loaded[-1] == whole
 
 
+@pytest.mark.slow
 def test_damaged_network_is_not_opened(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
     card = json.loads(STARTER.read_text())
     card["weights"]["sha256"] = "0" * 64
@@ -364,6 +370,7 @@ def test_damaged_network_is_not_opened(tab: Tab, monkeypatch: pytest.MonkeyPatch
     assert "it came damaged" in trouble
 
 
+@pytest.mark.slow
 def test_worker_that_does_not_start_is_an_error(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Site.replaced, "device_worker.js", b"throw new Error('broken')")
     trouble = tab.run(

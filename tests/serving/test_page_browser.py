@@ -164,6 +164,7 @@ def test_first_view_is_accessible_and_fits(service: str, size: str) -> None:
             assert page.said == []
 
 
+@pytest.mark.slow
 def test_narrow_phone_has_no_sideways_scroll(service: str) -> None:
     with opened(service, viewport={"width": 320, "height": 640}) as page:
         page.tab.locator("#start:enabled").wait_for()
@@ -256,6 +257,7 @@ def test_session_in_the_address_is_judged_once_and_without_a_score(films: dict[s
         assert kept.decision == "bona_fide"
 
 
+@pytest.mark.slow
 def test_service_with_keys_asks_for_one(films: dict[str, Path]) -> None:
     with (
         listening(MadeUpRunner(0.9), has_keys=True) as (_, port),

@@ -16,7 +16,7 @@ from people import person_video
 from text_session import TextSession, seen
 from vivant.errors import InputError, MediaError, WeightsError
 from vivant.records import Scores
-from vivant.session.batch import _conclude, _take, check_many
+from vivant.session.batch import _take, check_many, conclude_each
 from vivant.session.clip import Seen
 from vivant.session.session import Session
 from vivant.session.verdict import Verdict
@@ -169,7 +169,7 @@ class Failing(GreyRunner):
 def test_a_failure_of_the_network_is_of_the_one_it_fails_over() -> None:
     session = TextSession(Failing())
     for batch in ([[51], [13], [204]], [[13, 51]]):
-        answers = _conclude(session, [seen(greys) for greys in batch], 8)
+        answers = conclude_each(session, [seen(greys) for greys in batch], 8)
         failed = [isinstance(answer, WeightsError) for answer in answers]
         assert failed == [13 in greys for greys in batch]
     answers = [answer for _, answer in check_many(session, [b"51", b"13", b"204"], num_workers=3)]
