@@ -94,6 +94,15 @@ class _BoundedSocket(WebSocketsSansIOProtocol, Evictable):
         else:
             self._end(1008, "answers are not read")
 
+    def handle_parser_exception(self) -> None:
+        """End a conversation that cannot be parsed: with a close that says why, where one can."""
+        if self.conn.close_sent is not None:
+            super().handle_parser_exception()
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006, "reason": ""})
+        self.close_sent = True
+        self.transport.abort()
+
     def pause_writing(self) -> None:
         """The peer does not read: it has some time to."""
         super().pause_writing()
