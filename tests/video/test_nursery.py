@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from media import clip
-from vivant.errors import MediaError
+from vivant.errors import MediaError, Refusal
 from vivant.video import nursery as nursery_module
 from vivant.video.isolation import DecoderPool, _Worker
 from vivant.video.limits import VideoLimits
@@ -112,6 +112,15 @@ def test_file_in_work_is_finished_though_its_nursery_was_killed() -> None:
         os.kill(pool._nursery.pid, signal.SIGKILL)
         assert len(list(media.frames)) == 19
         assert read(pool) == 20, "and the next comes from another"
+
+
+def test_process_that_was_never_forked_is_no_fault_of_the_media() -> None:
+    with DecoderPool(LIMITS) as pool:
+        os.kill(pool._nursery.pid, signal.SIGKILL)  # It is still importing.
+        with pytest.raises(MediaError, match="did not start") as caught:
+            read(pool)
+        assert caught.value.code is Refusal.RESOURCE_LIMIT
+        assert read(pool) == 20
 
 
 def test_signals_to_end_are_left_to_whoever_asked() -> None:

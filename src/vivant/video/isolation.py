@@ -229,7 +229,7 @@ class _Worker:
             self._channel.send_bytes(data)
         except BlockingIOError as error:
             raise self._silent() from error
-        except OSError as error:
+        except (EOFError, OSError) as error:
             raise self._died() from error
 
     def hear(self) -> dict[str, Any]:
@@ -295,7 +295,8 @@ class _Worker:
         """Wait for the process's first word, which is its number.
 
         Raises:
-            OSError: it said nothing in time, or its nursery has gone.
+            OSError: it said nothing in time.
+            EOFError: its nursery has gone, and it was never forked.
         """
         if self._child is None:
             if not self._channel.poll(_START_S):
@@ -326,7 +327,12 @@ class _Worker:
         )
 
     def _died(self) -> MediaError:
-        status = (self._child.wait() if self._child is not None else None) or 0
+        if self._child is None:
+            return MediaError(
+                Refusal.RESOURCE_LIMIT,
+                "the decoder did not start: the machine may be out of memory, try again",
+            )
+        status = self._child.wait() or 0
         if -status in _OUT_OF_RESOURCES:
             return MediaError(
                 Refusal.RESOURCE_LIMIT,
