@@ -19,7 +19,7 @@ from vivant import __version__
 from vivant.serving import checking, static_page, status, streaming, uploads
 from vivant.serving.bodies import BoundedBodies
 from vivant.serving.gate import Gate
-from vivant.serving.problems import Problem, Trouble
+from vivant.serving.problems import Problem, Trouble, of_fault
 from vivant.serving.service import Service, service_of
 
 __all__ = ["create_app"]
@@ -131,8 +131,7 @@ class _Journal:
             log.exception("a request failed")
             if answered:
                 raise
-            name = type(error).__name__
-            problem = Problem(Trouble.FAILED, f"the service failed ({name}): try again")
+            problem = of_fault(error)
             self._counters.problems.labels(problem.code.value).inc()
             await problem.response()(scope, receive, send_and_note)
         finally:

@@ -1,9 +1,9 @@
 """The queue between the callers and the model: bounded, in batches, and it can be drained."""
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from vivant.errors import MediaError, Refusal
 from vivant.serving.limits import ServiceLimits
@@ -80,7 +80,8 @@ class Judge:
             rate: As there.
 
         Raises:
-            Problem: BUSY; the media's refusal; it took longer than answer_timeout_s; or FAILED.
+            Problem: BUSY; the media's refusal; or it took longer than answer_timeout_s.
+            Exception: the session failed, by a fault of ours or of the weights.
         """
         self.require_room()
         # A task of its own: what was begun goes on, and keeps its place, when nobody waits for it.
@@ -115,7 +116,9 @@ class Judge:
         self._num_watched += 1
         started_s = loop.time()
         try:
-            seen = await loop.run_in_executor(self._eyes, self._see(source, rate))
+            seen = await loop.run_in_executor(
+                self._eyes, partial(self._session.see, source, rate=rate)
+            )
         finally:
             self._num_watched -= 1
         waiting = _Waiting(seen)
@@ -127,9 +130,6 @@ class Judge:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    def _see(self, source: Source, rate: float) -> Callable[[], Seen]:
-        return lambda: self._session.see(source, rate=rate)
 
     async def _run(self) -> None:
         """Run the network until nothing waits for it."""

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from vivant.errors import MediaError, Refusal
 
-__all__ = ["PROBLEM_TYPE", "Problem", "ProblemRecord", "Trouble", "of_media_error"]
+__all__ = ["PROBLEM_TYPE", "Problem", "ProblemRecord", "Trouble", "of_fault", "of_media_error"]
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -137,6 +137,11 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 has for it.
         """The answer."""
         body = self.record.model_dump_json()
         return Response(body, self.status, self.headers, media_type=PROBLEM_TYPE)
+
+
+def of_fault(error: Exception) -> Problem:
+    """The problem of what is no caller's fault; its insides are for the log."""
+    return Problem(Trouble.FAILED, f"the service failed ({type(error).__name__}): try again")
 
 
 def of_media_error(error: MediaError) -> Problem:

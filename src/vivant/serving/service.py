@@ -2,13 +2,14 @@
 
 import asyncio
 import dataclasses
+import hmac
 import io
 import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from fastapi import Depends
@@ -204,6 +205,7 @@ class Service:
         if session is not None and not self.seen_media.is_new(trail.seen.digest(), session.id):
             outcome = outcome if isinstance(outcome, Problem) else _undecided(outcome)
         if self._audit is not None:
+            assert trail.audited is not None
             record = of_outcome(
                 outcome,
                 request=request_id,
@@ -223,13 +225,13 @@ class Service:
         self.counters.count(outcome)
         return outcome
 
-    def audit_digest(self) -> Any:
-        """A digest for the audit record; one that nobody reads where there is none."""
-        return self.seen_media.digest() if self._audit is None else self._audit.digest()
+    def audit_digest(self) -> "hmac.HMAC | None":
+        """A digest for the audit record; None where there is no audit."""
+        return None if self._audit is None else self._audit.digest()
 
 
 class MediaTrail:
-    """What is kept of media once they are judged: two keyed digests and their size."""
+    """What is kept of media once they are judged: its keyed digests and its size."""
 
     def __init__(self, service: Service) -> None:
         self.seen = service.seen_media.digest()
@@ -244,7 +246,7 @@ class MediaTrail:
     def add(self, part: bytes) -> None:
         """Feed a file, or the next frame, to the digests."""
         # With its length: the same bytes cut otherwise are other media.
-        for digest in (self.seen, self.audited):
+        for digest in filter(None, (self.seen, self.audited)):
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
         self.num_bytes += len(part)

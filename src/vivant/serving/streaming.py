@@ -25,7 +25,7 @@ from vivant.records import Reason
 from vivant.serving.answers import ADVICE, to_answer
 from vivant.serving.checking import require_open
 from vivant.serving.keys import Level
-from vivant.serving.problems import Problem, Trouble, of_media_error
+from vivant.serving.problems import Problem, Trouble, of_fault, of_media_error
 from vivant.serving.rates import Rates
 from vivant.serving.service import Asked, Caller, MediaTrail, Service, client_of, log
 from vivant.serving.sessions import CheckSession
@@ -78,8 +78,7 @@ async def stream(service: Asked, socket: WebSocket) -> None:
         await _refuse(service, socket, problem)
     except Exception as error:
         log.exception("a stream failed")
-        name = type(error).__name__
-        fault = Problem(Trouble.FAILED, f"the service failed ({name}): try again")
+        fault = of_fault(error)
         status = fault.status
         await _refuse(service, socket, fault)
     finally:

@@ -103,7 +103,6 @@ async def get_session(
 ) -> Response:
     """What came of a session: all of it for a trusted key, the decision for its token."""
     secret = bearer(authorization)
-    session = None
     if secret is not None and (service.keys is None or service.keys.find(secret) is None):
         service.limit_rate(request)
         session = service.sessions.find(session_id)
