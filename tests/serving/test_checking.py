@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 from starlette.testclient import TestClient
 
+from forged import picture
 from made_up import MadeUpRunner, card
 from media import sound, video
 from people import person_video, swaying
@@ -15,16 +16,7 @@ from vivant.video.limits import VideoLimits
 
 
 def jpegs(num: int) -> list[bytes]:
-    import io
-
-    from PIL import Image
-
-    files = []
-    for pixels in swaying(num):
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "JPEG", quality=95)
-        files.append(file.getvalue())
-    return files
+    return [picture("JPEG", pixels, quality=95) for pixels in swaying(num)]
 
 
 def as_parts(files: list[bytes]) -> list[tuple[str, tuple[str, bytes, str]]]:

@@ -1,6 +1,5 @@
 """WS /v1/stream: frames in, hints and verdicts out, and what ends a stream that goes too far."""
 
-import io
 import logging
 import struct
 import time
@@ -8,19 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
+from forged import picture
 from made_up import MadeUpRunner
 from people import person, swaying
 from services import PUBLIC, SECRET, STREAM, bearer, client
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=90)
-    return file.getvalue()
+    return picture("JPEG", pixels, quality=90)
 
 
 FRAMES = [jpeg(pixels) for pixels in swaying(12)]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from forged import picture
 from made_up import MadeUpRunner
 from people import person_video, swaying
 from vivant.errors import InputError, MediaError, Refusal
@@ -15,19 +16,14 @@ from vivant.session.verdict import Decision
 
 
 def jpegs(num_frames: int) -> tuple[bytes, ...]:
-    files = []
-    for frame in swaying(num_frames):
-        file = io.BytesIO()
-        Image.fromarray(frame).save(file, "JPEG", quality=95)
-        files.append(file.getvalue())
-    return tuple(files)
+    return tuple(picture("JPEG", pixels, quality=95) for pixels in swaying(num_frames))
 
 
 @pytest.mark.parametrize("isolated", [False, True])
 def test_frames_as_bytes_are_judged_as_those_of_a_folder(tmp_path: Path, isolated: bool) -> None:
     pictures = jpegs(11)
-    for i, picture in enumerate(pictures):
-        (tmp_path / f"{i}.jpg").write_bytes(picture)
+    for i, data in enumerate(pictures):
+        (tmp_path / f"{i}.jpg").write_bytes(data)
     runners = MadeUpRunner([0.6, 0.7, 0.8, 0.9]), MadeUpRunner([0.6, 0.7, 0.8, 0.9])
     with (
         Session(runners[0], isolated=isolated) as one,
@@ -77,8 +73,8 @@ def test_damaged_frame_is_named_by_its_place_and_the_session_goes_on(isolated: b
 def test_session_reads_the_pictures_of_a_stream(isolated: bool) -> None:
     pictures = jpegs(2)
     with Session(MadeUpRunner(), isolated=isolated) as session, session.picture_reader() as read:
-        for picture in pictures:
-            expected = np.asarray(Image.open(io.BytesIO(picture)))
-            assert np.abs(read(picture).astype(int) - expected).max() <= 2
+        for data in pictures:
+            expected = np.asarray(Image.open(io.BytesIO(data)))
+            assert np.abs(read(data).astype(int) - expected).max() <= 2
         with pytest.raises(MediaError, match="got a video"):
             read(person_video())

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from vivant.records import Caution, Finding, Reason
 from vivant.serving.keys import Level
+from vivant.session.explain import boxes_on_crop
 from vivant.session.report import Box, CheckRecord, ModelRecord, of_model, of_verdict
 from vivant.session.verdict import Decision, Verdict, WindowResult
 
@@ -171,9 +172,7 @@ def _boxes(boxes: Float[np.ndarray, "a k 4"] | None, window: WindowResult) -> tu
     """Boxes of the frame on the newest crop, in its pixels."""
     if boxes is None:
         return ()
-    crop = window.crop
-    scale = window.crops.shape[1] / crop.side_px
-    moved = (boxes[-1] - np.array([crop.x, crop.y, crop.x, crop.y])) * scale  # (k, 4)
+    moved = boxes_on_crop(boxes[-1], window, window.crops.shape[1])  # (k, 4)
     return tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in moved.round(2).tolist())
 
 

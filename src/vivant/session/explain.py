@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vivant.session.verdict import Decision, Verdict, WindowResult
 
-__all__ = ["draw_patches", "draw_verdict", "draw_window"]
+__all__ = ["boxes_on_crop", "draw_patches", "draw_verdict", "draw_window"]
 
 _TILE, _GAP, _LABEL = 224, 12, 26
 _INK, _FAINT, _PAPER = (30, 32, 36), (110, 114, 122), (250, 250, 248)
@@ -84,7 +84,7 @@ def draw_patches(window: WindowResult, *, is_blank: bool) -> UInt8[np.ndarray, "
     if is_blank:
         crop = np.full_like(crop, 128)
     boxes = (window.anchor_boxes[-1], window.patch_boxes[-1])
-    return _boxed(crop, *(_to_tile(each, window) for each in boxes))
+    return _boxed(crop, *(boxes_on_crop(each, window, _TILE) for each in boxes))
 
 
 def _paste(
@@ -143,8 +143,8 @@ def _rows(window: WindowResult) -> list[tuple[str, list[UInt8[np.ndarray, "tile 
     boxed = [crop.copy() for crop in crops]
     depths = [_blank_tile("not judged by this model") for _ in crops]
     for at, frame in enumerate(window.aam_frames):
-        anchors = _to_tile(window.anchor_boxes[at], window)
-        patches = _to_tile(window.patch_boxes[at], window)
+        anchors = boxes_on_crop(window.anchor_boxes[at], window, _TILE)
+        patches = boxes_on_crop(window.patch_boxes[at], window, _TILE)
         boxed[frame] = _boxed(boxed[frame], anchors, patches)
         if window.depth is not None:
             depths[frame] = _depth_tile(window.depth[at])
@@ -236,11 +236,19 @@ def _poster(verdict: Verdict) -> Image.Image:
     return small
 
 
-def _to_tile(boxes: Float[np.ndarray, "k 4"], window: WindowResult) -> Float[np.ndarray, "k 4"]:
-    """Boxes of the frame in pixels of a tile."""
+def boxes_on_crop(
+    boxes: Float[np.ndarray, "k 4"], window: WindowResult, side_px: int
+) -> Float[np.ndarray, "k 4"]:
+    """Boxes of a window's frame in pixels of its crop, which they may leave.
+
+    Args:
+        boxes: x0 y0 x1 y1, in pixels of the frame.
+        window: With the crop.
+        side_px: Of the crop as it is shown.
+    """
     crop = window.crop
     corner = np.array([crop.x, crop.y, crop.x, crop.y], dtype=np.float64)
-    return np.asarray((boxes - corner) * (_TILE / crop.side_px))
+    return np.asarray((boxes - corner) * (side_px / crop.side_px))
 
 
 def _scaled(crop: UInt8[np.ndarray, "side side 3"]) -> UInt8[np.ndarray, "tile tile 3"]:
