@@ -11,6 +11,7 @@ VivantError
 ├── ParityError        an exported graph that does not answer like its network
 ├── TrainingError      a training that cannot start, go on, or be trusted any further
 ├── DataError          a data set's folder, list or split that is not what it should be
+├── ClusterError       a cluster that cannot be reached, has no room, or does not get on
 ├── MediaError         a file, folder or camera that gives no frames; says which `Refusal` it is
 └── MissingExtraError  the command needs an optional part of the package
 
@@ -23,6 +24,7 @@ from enum import StrEnum
 
 __all__ = [
     "CardError",
+    "ClusterError",
     "ConfigError",
     "DataError",
     "InputError",
@@ -134,6 +136,10 @@ class MediaError(VivantError, ValueError):
     def __init__(self, code: Refusal, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class ClusterError(VivantError):
+    """A cluster cannot be reached, has no room for the work, or does not get on with it."""
 
 
 class TrainingError(VivantError):

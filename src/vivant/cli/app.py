@@ -41,6 +41,7 @@ _EXTRAS = {
     "matplotlib": "report",
     "openvino": "openvino",
     "pyarrow": "data",
+    "ray": "ray",
     "scipy": "report",
     "sklearn": "report",
     "torch": "train",

@@ -1,0 +1,134 @@
+"""A Ray cluster for the time of a command: the one at an address, or one of this machine alone."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+# Before ray is imported: it would send statistics of its use to its makers.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Its next default: what asks for no GPU finds the variable that shows or hides them as it was.
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from vivant import __version__
+from vivant.errors import ClusterError
+from vivant.parallel import num_cores
+
+__all__ = ["Room", "connected", "room"]
+
+_ADDRESS = "RAY_ADDRESS"
+_LOCAL = "local"
+_ANSWER_S = 10.0  # How long a head may take to take a connection.
+_HELLO_S = 120.0  # How long a node may take to start a process and import this package.
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a cluster has, taken or free."""
+
+    num_nodes: int
+    num_cpus: float
+    num_gpus: float
+    cpus_by_node: tuple[float, ...]
+    free_cpus: float
+
+    def __str__(self) -> str:
+        """For messages."""
+        return (
+            f"the cluster has {self.num_nodes} node{'s' * (self.num_nodes != 1)}, "
+            f"{self.num_cpus:g} CPUs ({self.free_cpus:g} free) and {self.num_gpus:g} GPUs"
+        )
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[Room]:
+    """A cluster for the time within.
+
+    Args:
+        address: `HOST:PORT` of its head, `auto` for the one that runs on this machine; None: what
+            RAY_ADDRESS says, which Ray sets for submitted jobs, else one of this machine alone,
+            which ends with the block.
+
+    Raises:
+        ClusterError: none can be reached there, or one of its nodes has not this version of vivant.
+    """
+    place = address or os.environ.get(_ADDRESS) or _LOCAL
+    if place.startswith("ray://"):
+        raise ClusterError(
+            f"expected HOST:PORT of a cluster's head or `auto`, got {place}: a command's results "
+            "would go through a proxy. Run the command on the head, or submit it as a job: "
+            "ray job submit --address http://HEAD:8265 -- vivant ..."
+        )
+    logging.getLogger("ray").setLevel(logging.WARNING)
+    own: dict[str, Any] = {}
+    if place == _LOCAL:
+        own = {"num_cpus": num_cores(), "include_dashboard": False}
+    try:
+        if ":" in place:  # Ray would try for minutes, and then end the process.
+            host, _, port = place.rpartition(":")
+            socket.create_connection((host, int(port)), _ANSWER_S).close()
+        ray.init(address=place, logging_level=logging.WARNING, log_to_driver=False, **own)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ClusterError(
+            f"no cluster can be reached at {place}: {error}. Start one with `ray start --head`, or "
+            "leave --address away: then this machine is one"
+        ) from error
+    try:
+        if place != _LOCAL:
+            _require_same_version()
+        yield room()
+    finally:
+        ray.shutdown()
+
+
+def room() -> Room:
+    """What the cluster has now."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    by_node = tuple(float(node["Resources"].get("CPU", 0)) for node in nodes)
+    total = ray.cluster_resources()
+    return Room(
+        len(nodes),
+        sum(by_node),
+        float(total.get("GPU", 0)),
+        by_node,
+        float(ray.available_resources().get("CPU", 0)),
+    )
+
+
+def _require_same_version() -> None:
+    """Ask each node what it would run.
+
+    Raises:
+        ClusterError: another version than here, or none.
+    """
+    asked = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ask = ray.remote(num_cpus=0, max_retries=1, scheduling_strategy=where)(_version)
+            asked[ask.remote()] = node["NodeManagerAddress"]
+    ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=_HELLO_S)
+    problems = [f"{asked[each]} did not answer in {_HELLO_S:g} s" for each in late]
+    for each in ready:
+        try:
+            found = ray.get(each)
+        except RayError as error:
+            found = f"none that can be imported ({str(error).strip().splitlines()[-1]})"
+        if found != __version__:
+            problems.append(f"{asked[each]} has {found}")
+    if problems:
+        raise ClusterError(
+            f"expected vivant {__version__} on every node of the cluster: {'; '.join(problems)}. "
+            f"Install it there: pip install 'vivant[ray]=={__version__}'"
+        )
+
+
+def _version() -> str:
+    return __version__
