@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from text_session import TextSession
 from vivant.errors import DataError, OutputError
 from vivant.evaluation.score_folder import (
     FolderScores,
+    judge_here,
     read_folder,
     require_free,
     score_folder,
@@ -45,7 +47,7 @@ def folder_of(root: Path, texts: Sequence[str] = TEXTS) -> Path:
 def score(
     session: Session, root: Path, out: Path, tell: Any = ignore, **settings: int
 ) -> FolderScores:
-    return score_folder(session, read_folder(root), out, tell, **settings)
+    return score_folder(session, read_folder(root), out, tell, partial(judge_here, **settings))
 
 
 def table(out: Path) -> list[dict[str, Any]]:
@@ -228,7 +230,7 @@ def test_a_folder_is_walked_for_videos_and_pictures(tmp_path: Path) -> None:
     assert [file.path for file in media.files] == ["0.mp4", "a.PNG", "b/c/CLIP.MOV", "gone.mp4"]
     assert media.num_others == 1
     assert [problem.path for problem in media.problems] == ["gone"]
-    score_folder(TextSession(), media, tmp_path / "scores.parquet", ignore)
+    score_folder(TextSession(), media, tmp_path / "scores.parquet", ignore, judge_here)
     rows = table(tmp_path / "scores.parquet")
     assert [row["code"] for row in rows] == [None, None, None, "NOT_A_FILE"]
     assert "broken link" in rows[3]["message"]
@@ -239,7 +241,7 @@ def test_a_file_that_goes_away_meanwhile_is_a_row(tmp_path: Path) -> None:
     media = read_folder(root)
     (root / "1.mp4").unlink()
     with Session(GreyRunner(), isolated=False) as session:
-        score_folder(session, media, tmp_path / "scores.parquet", ignore)
+        score_folder(session, media, tmp_path / "scores.parquet", ignore, judge_here)
     codes = [row["code"] for row in table(tmp_path / "scores.parquet")]
     assert codes == ["UNSUPPORTED_FORMAT", "NOT_A_FILE"]
 

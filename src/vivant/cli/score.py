@@ -1,6 +1,7 @@
 """`vivant score`: every video and picture of a folder, into one Parquet file."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from vivant.cli.check import ModelFile, ProfileFile, RuntimeName, Threads, Trusted
+from vivant.cli.engine import (
+    Address,
+    Engine,
+    EngineName,
+    GpusPerWorker,
+    Patience,
+    cluster_engine,
+    require_ray_for,
+)
 from vivant.cli.evaluate import progress_bar
 
 if TYPE_CHECKING:
@@ -35,43 +45,67 @@ def score(
     model: ModelFile = None,
     profile: ProfileFile = None,
     batch: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=1,
             help="Clips in one run of the network, at most. A presentation has up to 4: more than "
-            "one at a time serves GPUs, processors gain little.",
+            "one at a time serves GPUs, processors gain little. On a cluster: those of one.",
+            show_default="8",
         ),
-    ] = 8,
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Files that are decoded and watched at a time.", show_default="one a core"
+            min=1,
+            help="Files that are decoded and watched at a time. On a cluster: each with a network "
+            "of its own, at most so many.",
+            show_default="one a core",
         ),
     ] = None,
     runtime: RuntimeName = "auto",
     threads: Threads = 0,
     trusted: Trusted = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
+    engine: Engine = EngineName.LOCAL,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0,
+    patience: Patience = None,
 ) -> None:
     """Check every file of a folder: one row each, with decision, score and reasons.
 
     A file that cannot be read is a row with its code. The next files are decoded while the network
-    runs. Stopped or killed, the same command goes on where it was: rows are kept in OUT.parts until
-    all are there.
+    runs. Stopped or killed, the same command goes on where it was, with any engine: rows are kept
+    in OUT.parts until all are there.
 
     Exit code: 0 where every file has a row, whatever it says; 1 where something could not be looked
     into, or the command failed; 2 wrong usage.
     """
-    from vivant.evaluation.score_folder import read_folder, require_free, score_folder
+    from vivant.evaluation.score_folder import judge_here, read_folder, require_free, score_folder
+    from vivant.session.batch import BATCH_CLIPS
     from vivant.session.session import Session
 
+    is_cluster = engine is EngineName.RAY
+    require_ray_for(engine, address=address, patience=patience, gpus_per_worker=gpus_per_worker)
+    if is_cluster and batch is not None:
+        raise typer.BadParameter("--batch is for --engine local: a cluster's worker judges one")
     require_free(out, force=force)
     media = read_folder(folder)
     with Session.open(
         model, isolated=not trusted, profile=profile, runtime=runtime, num_threads=threads
     ) as session:
-        with progress_bar() as tell:
-            found = score_folder(session, media, out, tell, num_workers=workers, batch_clips=batch)
+        if is_cluster:
+            from vivant.distributed.scoring import ClusterJudge
+
+            with (
+                cluster_engine(address, workers, patience, gpus_per_worker) as (cluster, num),
+                progress_bar() as tell,
+            ):
+                judge = ClusterJudge(cluster, num, model, profile, not trusted, threads or 1)
+                found = score_folder(session, media, out, tell, judge)
+        else:
+            here = partial(judge_here, num_workers=workers, batch_clips=batch or BATCH_CLIPS)
+            with progress_bar() as tell:
+                found = score_folder(session, media, out, tell, here)
         _print(found, media, _notes(session), out)
     raise typer.Exit(int(bool(media.problems)))
 

@@ -3,6 +3,8 @@
 import logging
 import os
 import socket
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +12,8 @@ from typing import Any
 
 # Before ray is imported: it would send statistics of its use to its makers.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Its news are no user's, and go to standard error; what fails is raised.
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 # Its next default: what asks for no GPU finds the variable that shows or hides them as it was.
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
@@ -21,7 +25,7 @@ from vivant import __version__
 from vivant.errors import ClusterError
 from vivant.parallel import num_cores
 
-__all__ = ["Room", "connected", "room"]
+__all__ = ["Room", "connected", "here", "room"]
 
 _ADDRESS = "RAY_ADDRESS"
 _LOCAL = "local"
@@ -66,7 +70,8 @@ def connected(address: str | None) -> Iterator[Room]:
             "would go through a proxy. Run the command on the head, or submit it as a job: "
             "ray job submit --address http://HEAD:8265 -- vivant ..."
         )
-    logging.getLogger("ray").setLevel(logging.WARNING)
+    for name in ("ray", "ray.data"):  # The second has handlers of its own.
+        logging.getLogger(name).setLevel(logging.ERROR)
     own: dict[str, Any] = {}
     if place == _LOCAL:
         own = {"num_cpus": num_cores(), "include_dashboard": False}
@@ -74,7 +79,10 @@ def connected(address: str | None) -> Iterator[Room]:
         if ":" in place:  # Ray would try for minutes, and then end the process.
             host, _, port = place.rpartition(":")
             socket.create_connection((host, int(port)), _ANSWER_S).close()
-        ray.init(address=place, logging_level=logging.WARNING, log_to_driver=False, **own)
+        with warnings.catch_warnings(), _silent():
+            # Ray starts its own programs by a fork, which do not use Lance.
+            warnings.filterwarnings("ignore", "lance is not fork-safe")
+            ray.init(address=place, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(
             f"no cluster can be reached at {place}: {error}. Start one with `ray start --head`, or "
@@ -86,6 +94,21 @@ def connected(address: str | None) -> Iterator[Room]:
         yield room()
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing is printed to standard error, not even past Python: Ray tells its log level there."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def room() -> Room:
@@ -100,6 +123,11 @@ def room() -> Room:
         by_node,
         float(ray.available_resources().get("CPU", 0)),
     )
+
+
+def here() -> NodeAffinitySchedulingStrategy:
+    """For an actor that is to live where the command runs: it ends with it, and not before."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def _require_same_version() -> None:

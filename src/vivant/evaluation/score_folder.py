@@ -7,7 +7,7 @@ all of it is there.
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +28,14 @@ from vivant.session.verdict import Verdict
 
 __all__ = [
     "FolderScores",
+    "Judge",
     "MediaFile",
     "MediaFolder",
+    "judge_here",
     "read_folder",
     "require_free",
     "score_folder",
+    "to_record",
 ]
 
 _ENDINGS = VIDEO_ENDINGS | STILL_ENDINGS
@@ -66,6 +69,13 @@ class MediaFolder:
     """Files that are passed over: their endings are no video's and no picture's."""
     problems: tuple[Problem, ...]
     """Folders and other things that could not be looked into: what is in them has no row."""
+
+
+Judge = Callable[
+    [Session, MediaFolder, Sequence[MediaFile]],
+    Generator[tuple[MediaFile, CheckRecord], None, None],
+]
+"""Checks some files of a folder, wherever, in any order: each comes back once, whatever happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,22 +139,19 @@ def score_folder(
     media: MediaFolder,
     out: Path,
     tell: Callable[[int, int], None],
-    *,
-    num_workers: int | None = None,
-    batch_clips: int = BATCH_CLIPS,
+    judge: Judge,
 ) -> FolderScores:
     """Score the files of a folder into one Parquet file, or go on with it.
 
-    Whatever happens to a file is its row. Rows are kept in `OUT.parts` until all are there; workers
-    and batches may differ from run to run.
+    Whatever happens to a file is its row. Rows are kept in `OUT.parts` until all are there; where
+    they are judged may differ from run to run.
 
     Args:
-        session: Judges.
+        session: The model, and what is decided with it.
         media: Of `read_folder`.
         out: The Parquet file; one that is there is replaced.
         tell: Is told how many of how many are done.
-        num_workers: As for `check_many`.
-        batch_clips: As for `check_many`.
+        judge: `judge_here`, or a cluster's.
 
     Raises:
         OutputError: the parts are of another model, setting or state of the files, or something
@@ -167,15 +174,18 @@ def score_folder(
     tell(num_done, num_all)
     num_clips = 0
     todo = [file for files in missing.values() for file in files]
-    with closing(_records(session, media.root, todo, num_workers, batch_clips)) as records:
-        for path, files in missing.items():
-            rows = []
-            for _ in files:
-                rows.append(to_row(next(records)))
-                num_clips += rows[-1]["num_windows"]
-                num_done += 1
-                tell(num_done, num_all)
-            save_rows(path, rows)
+    part_of = {file.path: path for path, files in missing.items() for file in files}
+    rows: dict[Path, dict[str, Mapping[str, Any]]] = {path: {} for path in missing}
+    with closing(judge(session, media, todo)) as records:
+        for file, record in records:
+            path = part_of[file.path]
+            rows[path][file.path] = to_row(record)
+            num_clips += len(record.windows)
+            num_done += 1
+            tell(num_done, num_all)
+            if len(rows[path]) == len(missing[path]):
+                there = rows.pop(path)
+                save_rows(path, [there[each.path] for each in missing[path]])
     tally = join_rows(list(parts), out, _about(session))
     shutil.rmtree(folder, ignore_errors=True)
     return FolderScores(tally, num_kept, num_clips, time.perf_counter() - started_s)
@@ -189,15 +199,24 @@ def _file(root: Path, path: str) -> MediaFile:
     return MediaFile(path, found.st_size, found.st_mtime_ns)
 
 
-def _records(
+def judge_here(
     session: Session,
-    root: Path,
-    files: list[MediaFile],
-    num_workers: int | None,
-    batch_clips: int,
-) -> Generator[CheckRecord, None, None]:
-    """A record for each file, in their order."""
-    sources = [root / file.path for file in files if file.problem is None]
+    media: MediaFolder,
+    files: Sequence[MediaFile],
+    *,
+    num_workers: int | None = None,
+    batch_clips: int = BATCH_CLIPS,
+) -> Generator[tuple[MediaFile, CheckRecord], None, None]:
+    """Check files on this machine, in their order.
+
+    Args:
+        session: Judges.
+        media: The folder.
+        files: Some of it.
+        num_workers: As for `check_many`.
+        batch_clips: As for `check_many`.
+    """
+    sources = [media.root / file.path for file in files if file.problem is None]
     checks = check_many(session, sources, num_workers=num_workers, batch_clips=batch_clips)
     with closing(checks) as answers:
         for file in files:
@@ -206,10 +225,17 @@ def _records(
                 _, answer = next(answers)
             else:
                 answer = MediaError(Refusal.NOT_A_FILE, file.problem)
-            yield _record(session, file.path, answer)
+            yield file, to_record(session, file.path, answer)
 
 
-def _record(session: Session, path: str, answer: Verdict | Exception) -> CheckRecord:
+def to_record(session: Session, path: str, answer: Verdict | Exception) -> CheckRecord:
+    """What a file's row is made of.
+
+    Args:
+        session: Has judged, or tried to.
+        path: Of the file, relative to the folder.
+        answer: The verdict, or what was raised instead.
+    """
     if isinstance(answer, Verdict):
         try:
             return of_verdict(path, answer)

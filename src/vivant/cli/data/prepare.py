@@ -11,6 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from vivant.cli.data.listing import DATASETS
+from vivant.cli.engine import (
+    Address,
+    Engine,
+    EngineName,
+    Patience,
+    cluster_engine,
+    require_ray_for,
+)
 from vivant.parallel import num_cores
 from vivant.plugins import find
 
@@ -32,7 +40,12 @@ def prepare(
     root: Annotated[Path, typer.Argument(help="Its folder, as its owner gave it.")],
     out: Annotated[Path, typer.Option(help="The store: a new folder, or one to go on with.")],
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; by default one for each core.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes; by default one for each core. On a cluster: at most so many; by "
+            "default one for each CPU.",
+        ),
     ] = None,
     frames: Annotated[
         str, typer.Option(help="Frames to store of each presentation: all, or at most so many.")
@@ -51,12 +64,15 @@ def prepare(
             help="Decode without isolation: for files that you made yourself, and faster.",
         ),
     ] = False,
+    engine: Engine = EngineName.LOCAL,
+    address: Address = None,
+    patience: Patience = None,
 ) -> None:
     """Find, follow and cut the face of every presentation, with its depth, into a store.
 
-    Stopped or killed at any moment, the same command goes on where it was. A video that cannot be
-    read becomes a row with its reason. The store holds faces: only you may read it (mode 0700), and
-    `vivant data delete` removes it.
+    Stopped or killed at any moment, the same command goes on where it was, with any engine. A video
+    that cannot be read becomes a row with its reason. The store holds faces: only you may read it
+    (mode 0700), and `vivant data delete` removes it.
 
     Exit code: 0 where all was stored, 1 where something was refused or misnamed.
     """
@@ -67,15 +83,23 @@ def prepare(
     from vivant.preparation.settings import PreparationSettings
     from vivant.preparation.store import Store
 
+    require_ray_for(engine, address=address, patience=patience)
     dataset: DataSet = find(DATASETS, name, "data set")()
     limit = _max_frames(frames)
     reading = dataset.read(root)
     settings = PreparationSettings(max_frames=limit, depth_maps=depth_maps is not None)
     made_up = is_made_up(root, reading.presentations)
     store = Store.create(out, current_manifest(dataset.name, settings, is_synthetic=made_up))
-    work = partial(preparer, root, settings, depth_maps, isolated=not trusted)
-    num_workers = workers or num_cores()
-    _watch(run(reading.presentations, store, work, num_workers), len(reading.presentations))
+    rows, num_all = reading.presentations, len(reading.presentations)
+    if engine is EngineName.RAY:
+        # Elsewhere: another folder is the current one there.
+        root, maps = root.absolute(), depth_maps and depth_maps.absolute()
+        work = partial(preparer, root, settings, maps, isolated=not trusted)
+        with cluster_engine(address, workers, patience) as (cluster, num_workers):
+            _watch(run(rows, store, work, num_workers, cluster), num_all)
+    else:
+        work = partial(preparer, root, settings, depth_maps, isolated=not trusted)
+        _watch(run(rows, store, work, workers or num_cores()), num_all)
     is_sound = _print_end(store, reading.problems, needs_depth=depth_maps is not None)
     raise typer.Exit(int(not is_sound))
 
