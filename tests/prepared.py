@@ -97,6 +97,15 @@ def filled(folder: Path, rows: Sequence[PreparedPresentation]) -> Store:
     return store
 
 
+def content(store: Store) -> list[tuple[object, ...]]:
+    """All that is stored, without the order in which it came."""
+    paths = {row["id"]: row["path"] for row in store.presentations()}
+    rows = store.frames().to_table().to_pylist()
+    frames = [(paths[row.pop("presentation")], *map(str, row.values())) for row in rows]
+    told = [tuple(str(v) for k, v in row.items() if k != "id") for row in store.presentations()]
+    return sorted(frames) + sorted(told)
+
+
 def made_up_work(pause_s: float = 0.0) -> Callable[[Presentation], PreparedPresentation]:
     """Work for `vivant.parallel`: each presentation gets seven frames, `bad` ones a refusal."""
 

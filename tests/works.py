@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from vivant.errors import InputError
+
 
 def squares() -> Callable[[int], int]:
     return lambda number: number * number
@@ -54,3 +56,7 @@ def wrong() -> Callable[[int], int]:
         raise ValueError(f"cannot do {number}")
 
     return work
+
+
+def broken() -> Callable[[int], int]:
+    raise InputError("no such folder")

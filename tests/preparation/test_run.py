@@ -1,31 +1,25 @@
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from prepared import made_up_work, new_store, prepared, presentation, presentations
+from prepared import content, made_up_work, new_store, prepared, presentation, presentations
 from vivant.errors import DataError
 from vivant.parallel import Failure
+from vivant.preparation.place import Place, to_place
 from vivant.preparation.record import PreparedPresentation
 from vivant.preparation.run import Outcome, prepare
 from vivant.preparation.schema import to_presentation
 from vivant.preparation.store import Store
 from vivant.records import Label, Presentation, Split
-
-
-def content(store: Store) -> list[tuple[object, ...]]:
-    """All that is stored, without the order in which it came."""
-    paths = {row["id"]: row["path"] for row in store.presentations()}
-    rows = store.frames().to_table().to_pylist()
-    frames = [(paths[row.pop("presentation")], *map(str, row.values())) for row in rows]
-    told = [tuple(str(v) for k, v in row.items() if k != "id") for row in store.presentations()]
-    return sorted(frames) + sorted(told)
 
 
 def run(rows: list[Presentation], store: Store, **options: object) -> list[Outcome]:
@@ -166,36 +160,46 @@ def test_what_is_done_is_kept_when_the_user_stops(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from functools import partial
-from pathlib import Path
 from prepared import made_up_work, new_store, presentations
+from vivant.preparation.place import to_place
 from vivant.preparation.run import prepare
 
 if __name__ == "__main__":
-    store = new_store(Path(sys.argv[1]))
-    work = partial(made_up_work, 0.004)
-    for outcome in prepare(presentations(80), store, work, 1, commit_s=0.02):
+    store = new_store(to_place(sys.argv[1]))
+    work = partial(made_up_work, float(sys.argv[3]))
+    for outcome in prepare(presentations(int(sys.argv[2])), store, work, 1, commit_s=0.02):
         print(outcome.num_done, flush=True)
 """
 
 
+def starter(folder: Path, store: Place, num: int, pause_s: float) -> Callable[[], subprocess.Popen]:
+    """Starts a process that prepares so many presentations."""
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    command = [sys.executable, str(program), str(store), str(num), str(pause_s)]
+    aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    environment = aws | {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin"}
+    return partial(
+        subprocess.Popen, command, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
 def test_killed_again_and_again_it_ends_with_the_same_rows(tmp_path: Path) -> None:
     """kill -9 at random moments: while it works, while it stores, while it cleans up."""
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
+    start = starter(tmp_path, tmp_path / "store", 80, 0.004)
     generator = np.random.default_rng(0)
-    command = [sys.executable, str(program), str(tmp_path / "store")]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin"}
     num_kills = 0
     for _ in range(60):
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        process = start()
         assert process.stdout is not None
         first = process.stdout.readline()  # Something was prepared, or all of it was before.
         if first:
             time.sleep(float(generator.uniform(0, 0.12)))
             process.send_signal(signal.SIGKILL)
             num_kills += 1
-        code = process.wait()
-        process.stdout.close()
+        process.communicate()
+        code = process.returncode
         if code == 0:
             break
     assert code == 0
@@ -203,3 +207,41 @@ def test_killed_again_and_again_it_ends_with_the_same_rows(tmp_path: Path) -> No
     undisturbed = new_store(tmp_path / "undisturbed")
     run(presentations(80), undisturbed)
     assert content(Store(tmp_path / "store")) == content(undisturbed)
+
+
+def test_killed_in_an_object_store_it_ends_with_the_same_rows(bucket: str, tmp_path: Path) -> None:
+    place = to_place(f"{bucket}/store")
+    start = starter(tmp_path, place, 20, 0.01)
+    process = start()
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.2)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    run(presentations(20), Store(place))
+    undisturbed = new_store(tmp_path / "undisturbed")
+    run(presentations(20), undisturbed)
+    assert content(Store(place)) == content(undisturbed)
+
+
+@pytest.mark.slow
+def test_many_and_killed_in_an_object_store_leave_each_presentation_once(
+    bucket: str, tmp_path: Path
+) -> None:
+    """Two at once, of whom one or the other is killed, or told of the other, again and again."""
+    place = to_place(f"{bucket}/store")
+    start = starter(tmp_path, place, 60, 0.02)
+    new_store(place)
+    generator = np.random.default_rng(0)
+    for _ in range(4):
+        both = [start(), start()]
+        assert both[0].stdout is not None
+        both[0].stdout.readline()
+        time.sleep(float(generator.uniform(0, 0.5)))
+        both[0].send_signal(signal.SIGKILL)
+        told = [process.communicate()[1] for process in both]
+        assert both[1].returncode == 0 or "another process writes to s3://" in told[1]
+    run(presentations(60), Store(place))
+    undisturbed = new_store(tmp_path / "undisturbed")
+    run(presentations(60), undisturbed)
+    assert content(Store(place)) == content(undisturbed)
