@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# That of the service asks one that listens: tests/serving/test_docs_serving.py.
+# Those of servers ask one that listens: tests/serving/test_docs_serving.py, export/test_docs_triton.py.
+CLIENTS = {"serve_client.py", "triton_client.py"}
 EXAMPLES = sorted(
-    path for path in (ROOT / "docs" / "examples").glob("*.py") if path.name != "serve_client.py"
+    path for path in (ROOT / "docs" / "examples").glob("*.py") if path.name not in CLIENTS
 )
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
 

@@ -1,3 +1,4 @@
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from typer.testing import CliRunner
 from vivant.cli.app import app
 from vivant.errors import CardError, InputError, OutputError
 from vivant.export import export as export_module
+from vivant.export import triton as triton_module
 from vivant.export.drift import DriftReport
 from vivant.export.export import Exported
 from vivant.export.parity import ParityReport
@@ -82,3 +84,58 @@ def test_unknown_format_is_wrong_usage(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
     assert "onnx" in result.stderr
+
+
+@pytest.fixture
+def repository(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """What a repository was asked for with; nothing is exported."""
+    asked: list[tuple[object, ...]] = []
+
+    def exported(card: Path, folder: Path, *others: object, **__: object) -> Exported:
+        asked.append((card, folder, *others))
+        placed = folder / "lite" / "1" / "model.onnx.json"
+        return Exported(placed, Precision(), {}, (), True)
+
+    monkeypatch.setattr(triton_module, "export_repository", exported)
+    monkeypatch.setattr("vivant.export.judged_clips.read_clips", lambda *_: None)
+    return asked
+
+
+def test_triton_s_repository_comes_with_the_line_that_serves_it(
+    lite_card: Path, tmp_path: Path, repository: list[tuple[object, ...]]
+) -> None:
+    out = tmp_path / "my models"
+    arguments = ["export", str(lite_card), "--to", "triton", "--out", str(out)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert repository == [(lite_card, out, "float32", None)]
+    assert f"wrote {out}/lite/1/model.onnx.json in float32" in result.stdout
+    assert f"Triton's model lite is in {out}." in result.stdout
+    command = result.stdout.splitlines()[-1]
+    assert shlex.split(command) == [
+        *("docker", "run", "--gpus", "all", "--rm", "-p", "127.0.0.1:8000:8000"),
+        *("-v", f"{out}:/models:ro", "nvcr.io/nvidia/tritonserver:<TAG>"),
+        *("tritonserver", "--model-repository", "/models"),
+    ]
+
+
+def test_model_that_is_in_the_repository_is_replaced_only_by_force(
+    lite_card: Path, tmp_path: Path, repository: list[tuple[object, ...]]
+) -> None:
+    (tmp_path / "lite").mkdir()
+    arguments = ["export", str(lite_card), "--to", "triton", "--out", str(tmp_path)]
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, OutputError)
+    assert str(error).startswith(f"{tmp_path}/lite is there already: ")
+    assert not repository
+    assert CliRunner().invoke(app, [*arguments, "--force"]).exit_code == 0
+    low = CliRunner().invoke(app, [*arguments, "--int8", "--calibrate", "S"])
+    assert "Triton's model lite_int8 is in" in low.stdout, "it is another model"
+    assert [asked[2] for asked in repository] == ["float32", "int8"]
+
+
+def test_bf16_is_not_for_triton(lite_card: Path, tmp_path: Path) -> None:
+    arguments = ["export", str(lite_card), "--to", "triton", "--out", str(tmp_path), "--bf16"]
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, InputError)
+    assert "expected float32, int8 or fp16 for Triton, got bf16" in str(error)

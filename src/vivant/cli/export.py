@@ -1,5 +1,6 @@
 """`vivant export`: a checkpoint as one graph that runs without torch."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from vivant.errors import InputError
 if TYPE_CHECKING:
     from vivant.export.drift import DriftReport
     from vivant.export.export import Exported
+    from vivant.networks.card import Arithmetic
 
 __all__ = ["export"]
 
@@ -22,16 +24,23 @@ class Target(StrEnum):
 
     ONNX = "onnx"
     OPENVINO = "openvino"
+    TRITON = "triton"
 
 
 def export(
     card: Annotated[
         Path, typer.Argument(help="Card of a checkpoint (*.safetensors.json).", show_default=False)
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the graph and its card.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for the graph and its card; for triton, the model repository."),
+    ],
     to: Annotated[
         Target,
-        typer.Option(help="Format: onnx, for all runtimes of graphs, or OpenVINO's own."),
+        typer.Option(
+            help="Format: onnx, for all runtimes of graphs; OpenVINO's own; or a model repository "
+            "of the Triton Inference Server with the ONNX graph (docs/export.md)."
+        ),
     ] = Target.ONNX,
     int8: Annotated[
         bool, typer.Option("--int8", help="Convolutions in int8. Needs --calibrate.")
@@ -60,7 +69,7 @@ def export(
             "change, its card has no operating point: set one with `vivant calibrate`.",
         ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a graph that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> None:
     """Write the whole network as one graph, and prove what it answers.
 
@@ -69,26 +78,47 @@ def export(
     frames, and lose 0.005 of AUC; where it changes more, the backbone stays in float32, and where
     that does not help, the command fails and writes nothing.
     """
+    from vivant.export.export import Target as Format
     from vivant.export.export import export_graph, file_name
     from vivant.export.judged_clips import read_clips
-    from vivant.networks.card import Arithmetic, read_card, refuse_to_replace
+    from vivant.export.triton import export_repository, model_name
+    from vivant.networks.card import read_card, refuse_to_replace
 
     asked = {"int8": int8, "bf16": bf16, "fp16": fp16}
-    chosen = [name for name, is_asked in asked.items() if is_asked]
-    if len(chosen) > 1:
-        raise typer.BadParameter(f"one precision at a time, got {' and '.join(chosen)}")
-    if chosen and calibrate is None:
-        raise InputError(
-            f"--{chosen[0]} needs --calibrate STORE: what lower precision changes is judged on data"
-        )
-    precision: Arithmetic = chosen[0] if chosen else "float32"  # type: ignore[assignment]
+    precision = _precision([name for name, is_asked in asked.items() if is_asked], to, calibrate)
+    graph: Format = "openvino" if to is Target.OPENVINO else "onnx"
     read = read_card(card)
-    refuse_to_replace(out / file_name(read.model, to.value, precision), force=force)
+    if to is Target.TRITON:
+        written = out / model_name(read.model, precision)
+    else:
+        written = out / file_name(read.model, graph, precision)
+    refuse_to_replace(written, force=force)
     console = Console(stderr=True)
     with console.status(f"exporting {card.name} to {to.value} in {precision}: a minute or two"):
         clips = None if calibrate is None else read_clips(calibrate, read)
-        exported = export_graph(card, out, to.value, precision, clips, allow_drift=allow_drift)
+        if to is Target.TRITON:
+            exported = export_repository(card, out, precision, clips, allow_drift=allow_drift)
+        else:
+            exported = export_graph(card, out, graph, precision, clips, allow_drift=allow_drift)
     _print(exported, is_trained=read.training is not None)
+    if to is Target.TRITON:
+        _print_start(out, written.name)
+
+
+def _precision(asked: list[str], to: Target, calibrate: Path | None) -> "Arithmetic":
+    """The one that is asked for, if it can be had."""
+    from vivant.export.triton import require_precision
+
+    if len(asked) > 1:
+        raise typer.BadParameter(f"one precision at a time, got {' and '.join(asked)}")
+    precision: Arithmetic = asked[0] if asked else "float32"  # type: ignore[assignment]
+    if to is Target.TRITON:
+        require_precision(precision)
+    if asked and calibrate is None:
+        raise InputError(
+            f"--{asked[0]} needs --calibrate STORE: what lower precision changes is judged on data"
+        )
+    return precision
 
 
 def _print(exported: "Exported", *, is_trained: bool) -> None:
@@ -112,6 +142,19 @@ def _print(exported: "Exported", *, is_trained: bool) -> None:
             "decisions change: the card has no operating point, set one with `vivant calibrate`",
             style="yellow",
         )
+
+
+def _print_start(repository: Path, model: str) -> None:
+    """How Triton serves what was written. Which release of it is the reader's choice."""
+    # To this machine alone: Triton asks nobody who they are.
+    mount = shlex.quote(f"{repository.resolve()}:/models:ro")
+    for line in (
+        f"Triton's model {model} is in {repository}. To serve it, with a release of Triton for "
+        "<TAG>, and without --gpus all where there is no GPU:",
+        f"docker run --gpus all --rm -p 127.0.0.1:8000:8000 -v {mount} "
+        "nvcr.io/nvidia/tritonserver:<TAG> tritonserver --model-repository /models",
+    ):
+        Console().print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _drift_table(reports: "tuple[DriftReport, ...]") -> Table:
