@@ -53,6 +53,8 @@ HOMES = {
     "pyarrow": {"preparation", "datasets/manifest.py", "evaluation/scored.py",
         "evaluation/check_rows.py",
     },
+    "fsspec": {"preparation"},
+    "upath": {"preparation", "evaluation/score_folder.py"},
     "matplotlib": {"evaluation/figures.py", "reproduction/figures.py"},
     "sklearn": {"evaluation/embedding.py",
         "evaluation/cues.py", "evaluation/calibrating.py", "evaluation/doubting.py",

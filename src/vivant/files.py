@@ -11,6 +11,7 @@ from vivant.errors import OutputError
 
 __all__ = [
     "claim",
+    "claim_text",
     "is_unfinished",
     "put_in_place",
     "remove_unfinished",
@@ -98,19 +99,35 @@ def claim(
     Raises:
         OutputError: they do, or the folder cannot be read or written.
     """
-    text = json.dumps(identity, indent=1, sort_keys=True) + "\n"
     path = folder / name
     try:
         there = path.read_text("utf-8") if path.is_file() else None
     except (OSError, UnicodeDecodeError) as error:
         raise OutputError(f"{path} cannot be read: {error}. Delete {folder}") from error
-    if there is None:
+    text = claim_text(there, identity, f"{folder} has {what}", instead)
+    if text is not None:
         write_whole(path, text)
-    elif there != text:
+
+
+def claim_text(
+    there: str | None, identity: Mapping[str, Any], what: str, instead: str
+) -> str | None:
+    """What `claim` writes, wherever: None where the same is there.
+
+    Args:
+        there: What was written before; None: nothing.
+        identity: As for `claim`.
+        what: Has what, where it belongs to another run, for the message.
+        instead: As for `claim`.
+
+    Raises:
+        OutputError: another run's is there.
+    """
+    text = json.dumps(identity, indent=1, sort_keys=True) + "\n"
+    if there is not None and there != text:
         changed = ", ".join(_changed(there, text))
-        raise OutputError(
-            f"{folder} has {what} (differs in: {changed}): delete it, or name {instead}"
-        )
+        raise OutputError(f"{what} (differs in: {changed}): delete it, or name {instead}")
+    return text if there is None else None
 
 
 def _changed(before: str, now: str) -> list[str]:

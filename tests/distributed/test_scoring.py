@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,6 +17,7 @@ from clusters import Nodes, cluster, kill, wait_for_workers
 from people import person_video
 from prepared import content
 from served_process import tree
+from vivant.preparation.place import names_in, read, to_place, write
 from vivant.preparation.store import Store
 
 pytestmark = pytest.mark.slow
@@ -108,3 +110,22 @@ def test_score_loses_and_duplicates_nothing(nodes: Nodes, media: Path, tmp_path:
     text = ended(process, 0)
     assert f"of {NUM_VIDEOS + 2} files" in text
     assert rows_of(tmp_path / "there.parquet") == rows_of(tmp_path / "here.parquet")
+
+
+def test_media_stores_and_rows_may_be_at_urls(media: Path, bucket: str, tmp_path: Path) -> None:
+    """On a cluster of this machine alone, which ends with the command."""
+    small = tmp_path / "small"
+    for path in ("bona_fide/000.mp4", "attack/print/001.mp4", "bona_fide/bad.mp4"):
+        (small / path).parent.mkdir(parents=True, exist_ok=True)
+        (small / path).write_bytes((media / path).read_bytes())
+        write(to_place(f"{bucket}/small/{path}"), (media / path).read_bytes())
+    ended(started("score", small, "--out", tmp_path / "here.parquet"), 0)
+    ended(started("data", "prepare", "folder", small, "--out", tmp_path / "here"), 1)
+    there, rows, store = f"{bucket}/small", f"{bucket}/rows.parquet", f"{bucket}/store"
+    ended(started("data", "prepare", "folder", there, "--out", store, "--engine", "ray"), 1)
+    assert content(Store(to_place(store))) == content(Store(tmp_path / "here"))
+    ended(started("score", there, "--out", rows, "--engine", "ray"), 0)
+    found = pq.read_table(pa.BufferReader(read(to_place(rows)))).to_pylist()
+    assert found == rows_of(tmp_path / "here.parquet")
+    assert names_in(to_place(bucket)) == ["rows.parquet", "small", "store"]
+    assert "--force" in ended(started("score", there, "--out", rows, "--engine", "ray"), 1)

@@ -7,6 +7,7 @@ import pytest
 from prepared import SIDE, filled, frame, picture, prepared, presentation, presentations
 from vivant.errors import DataError, UnknownNameError
 from vivant.preparation.clips import ClipStore, PreparedClip, decode, random_clips, spread_windows
+from vivant.preparation.place import to_place
 from vivant.preparation.record import PreparedPresentation
 from vivant.records import Label
 
@@ -197,3 +198,12 @@ def test_spread_windows_are_distinct_in_order_and_have_both_ends() -> None:
             assert len(found) == min(num, num_windows)
             gaps = np.diff(found)
             assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
+
+
+def test_clips_at_a_url_are_those_of_a_folder(bucket: str, tmp_path: Path) -> None:
+    rows = [prepared(presentation(name)) for name in "ab"]
+    here = clips(tmp_path, rows)
+    there = ClipStore(filled(to_place(f"{bucket}/store"), rows).folder)
+    assert there.windows(A) == here.windows(A)
+    np.testing.assert_array_equal(first(there).crops, first(here).crops)
+    np.testing.assert_array_equal(first(there).depth, first(here).depth)

@@ -5,6 +5,7 @@ import pytest
 
 from prepared import filled, frame, prepared, presentation
 from vivant.preparation.info import describe, fingerprint
+from vivant.preparation.place import to_place
 from vivant.preparation.record import PreparedPresentation
 from vivant.preparation.store import Store
 from vivant.records import Label, Split
@@ -56,3 +57,10 @@ def test_fingerprint_depends_on_what_the_data_are(tmp_path: Path, told: dict[str
     path = filled(tmp_path / "other", rows()).folder / "store.json"
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | told))
     assert fingerprint(one) != fingerprint(Store(tmp_path / "other"))
+
+
+def test_store_at_a_url_is_described_alike(bucket: str, tmp_path: Path) -> None:
+    here = describe(filled(tmp_path / "store", rows()))
+    there = describe(filled(to_place(f"{bucket}/store"), rows()))
+    assert there["num_bytes"] == pytest.approx(here["num_bytes"], rel=0.2)
+    assert here | {"num_bytes": 0} == there | {"num_bytes": 0}

@@ -4,6 +4,7 @@ import pytest
 
 from vivant.errors import DataError, OutputError
 from vivant.preparation.manifest import FILE, current_manifest, load_manifest, save_manifest
+from vivant.preparation.place import to_place
 from vivant.preparation.settings import PreparationSettings
 
 
@@ -46,3 +47,14 @@ def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
             tmp_path / "file" / "store",
             current_manifest("siw", PreparationSettings(), is_synthetic=False),
         )
+
+
+def test_manifest_at_a_url_comes_back_as_it_went_in(bucket: str) -> None:
+    folder = to_place(f"{bucket}/store")
+    manifest = current_manifest("siw", PreparationSettings(max_frames=50), is_synthetic=False)
+    save_manifest(folder, manifest)
+    assert load_manifest(folder) == manifest
+    with pytest.raises(
+        DataError, match=r"at s3://.*/other, found no store\.json \(nothing is there"
+    ):
+        load_manifest(to_place(f"{bucket}/other"))

@@ -1,5 +1,6 @@
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ from PIL import Image
 
 from media import clip, video
 from people import person, person_video, swaying
-from prepared import filled
+from prepared import filled, new_store
 from vivant.depth.surface import depth_map
 from vivant.errors import InputError
 from vivant.faces.detectors.blazeface import blazeface
@@ -18,8 +19,11 @@ from vivant.faces.observer import Eyes, Observer
 from vivant.geometry.boxes import iou, median_box
 from vivant.geometry.crop import crop_box, cut
 from vivant.preparation.clips import ClipStore, decode
+from vivant.preparation.info import fingerprint
+from vivant.preparation.place import key_of, to_place
 from vivant.preparation.presentation import Preparer, preparer
 from vivant.preparation.record import PreparedPresentation
+from vivant.preparation.run import prepare as run
 from vivant.preparation.settings import PreparationSettings
 from vivant.records import Label, Presentation
 from vivant.video.frames import read_media
@@ -280,3 +284,29 @@ def test_maps_and_settings_must_agree(root: Path) -> None:
 
 def test_frames_know_their_number(found: PreparedPresentation) -> None:
     assert [frame.number for frame in found.frames] == list(range(20))
+
+
+def test_from_a_bucket_into_a_bucket_it_is_the_same(
+    root: Path, bucket: str, tmp_path: Path
+) -> None:
+    """Videos, a still, folders and series of pictures; two processes, each on its own."""
+    rows = [Presentation(name, Label.BONA_FIDE, None) for name in (NAME, "still.png", "frames",
+            "broken.mp4", "missing.mp4")]  # fmt: skip
+    rows.append(
+        Presentation("frames/1_0.png", Label.BONA_FIDE, None, columns={"frames": "frames/1_*"})
+    )
+    there = to_place(f"{bucket}/data [1]")
+    for path in root.rglob("*"):
+        if path.is_file():
+            name = f"{key_of(there)}/{path.relative_to(root).as_posix()}"
+            there.fs.pipe_file(name, path.read_bytes())
+    stores = [new_store(tmp_path / "store"), new_store(to_place(f"{bucket}/store"))]
+    for from_, store in zip((root, there), stores, strict=True):
+        work = partial(preparer, from_, PreparationSettings(), isolated=False)
+        list(run(rows, store, work, 2 if from_ is there else 1))
+    told = [[row | {"id": 0, "message": ""} for row in store.presentations()] for store in stores]
+    assert told[0] == told[1]
+    assert [row["refusal"] for row in told[1]] == [
+        "CORRUPT_MEDIA", None, None, "NOT_A_FILE", None, None,
+    ]  # fmt: skip
+    assert fingerprint(stores[0]) == fingerprint(stores[1])

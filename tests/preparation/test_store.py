@@ -8,6 +8,7 @@ import pytest
 from prepared import filled, new_store, prepared, presentation
 from vivant.errors import DataError, OutputError
 from vivant.preparation.manifest import current_manifest
+from vivant.preparation.place import names_in, to_place, write
 from vivant.preparation.schema import frame_rows, presentation_rows
 from vivant.preparation.settings import PreparationSettings
 from vivant.preparation.store import Store, delete_store
@@ -77,7 +78,7 @@ def test_removed_presentations_leave_no_trace_on_the_disk(tmp_path: Path) -> Non
 
 
 def test_full_files_are_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vivant.preparation.store._ROWS_PER_FILE", 20)
+    monkeypatch.setattr("vivant.preparation.writer._ROWS_PER_FILE", 20)
     store = new_store(tmp_path / "store")
     files: list[set[str]] = []
     for name in "abcdefg":  # Seven frames each: three fill a file.
@@ -194,3 +195,49 @@ def test_deleting_stops_where_the_user_keeps_other_things(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"holds more than a store \(thesis\.txt\)"):
         delete_store(store.folder)
     assert names(store) == ["videos/a.mp4"]
+
+
+def test_store_at_a_url_is_made_gone_on_with_and_deleted(bucket: str) -> None:
+    place = to_place(f"{bucket}/of faces/store")
+    filled(place, [prepared(presentation("a"))])
+    store = filled(place, [prepared(presentation("b"))])
+    assert names(store) == ["videos/a.mp4", "videos/b.mp4"]
+    assert names_in(place) == ["frames.lance", "presentations.lance", "store.json"]
+    delete_store(place)
+    assert names_in(place) == []
+    with pytest.raises(DataError, match=r"at s3://.*/of faces/store, found no store\.json"):
+        Store(place)
+
+
+def test_bucket_itself_can_be_a_store(bucket: str) -> None:
+    store = filled(to_place(bucket), [prepared(presentation("a"))])
+    assert names(store) == ["videos/a.mp4"]
+    delete_store(store.folder)
+    assert names_in(store.folder) == []
+
+
+def test_url_with_something_else_is_not_taken_nor_deleted(bucket: str) -> None:
+    place = to_place(f"{bucket}/thesis")
+    write(place / "thesis.txt", "chapter 1")
+    with pytest.raises(DataError, match="expected an empty folder or a store"):
+        new_store(place)
+    store = filled(to_place(f"{bucket}/store"), [prepared(presentation("a"))])
+    write(store.folder / "thesis.txt", "chapter 1")
+    with pytest.raises(DataError, match=r"holds more than a store \(thesis\.txt\)"):
+        delete_store(store.folder)
+    assert names(store) == ["videos/a.mp4"]
+
+
+def test_missing_bucket_is_not_made(bucket: str) -> None:
+    with pytest.raises(
+        OutputError, match="cannot write s3://.*: The specified bucket does not exist"
+    ):
+        new_store(to_place(f"{bucket}-nowhere/store"))
+
+
+def test_missing_credentials_end_with_what_to_set(bucket: str, without_credentials: None) -> None:
+    place = to_place(f"{bucket}/store")
+    with pytest.raises(OutputError, match="cannot write to .*: set AWS_ACCESS_KEY_ID and"):
+        new_store(place)
+    with pytest.raises(DataError, match="cannot read .*: set AWS_ACCESS_KEY_ID and"):
+        Store(place)

@@ -2,13 +2,17 @@ from pathlib import Path
 
 import pytest
 
+from object_store import bucket, s3_environment, s3_port
 from prepared import filled, frame, prepared
 from training.small import presentations_of, stored, too_short
 from training_runs import training_store
 from vivant.errors import DataError, TrainingError
+from vivant.preparation.place import to_place
 from vivant.preparation.record import PreparedPresentation
 from vivant.records import Split
 from vivant.training.data import TrainingData, open_data
+
+__all__ = ["bucket", "s3_environment", "s3_port"]
 
 BOTH = [None, "print"]
 
@@ -86,3 +90,12 @@ def test_side_whose_bona_fide_presentations_have_no_clip_is_refused(tmp_path: Pa
     dev = [too_short("dev99", Split.DEV), *stored(Split.DEV, ["print"])]
     with pytest.raises(TrainingError, match="dev side of folder has no clip that is bona fide"):
         opened(tmp_path, stored(Split.TRAIN, BOTH), dev)
+
+
+def test_data_may_lie_in_a_bucket(bucket: str, tmp_path: Path) -> None:
+    sides = [presentations_of(split, BOTH) for split in (Split.TRAIN, Split.DEV)]
+    rows = [prepared(row) for side in sides for row in side]
+    here = open_data(filled(tmp_path / "store", rows).folder, "folder", num_frames=2)
+    there = open_data(filled(to_place(f"{bucket}/store"), rows).folder, "folder", num_frames=2)
+    assert str(there.folder) == f"{bucket}/store"
+    assert (there.train, there.dev, there.described) == (here.train, here.dev, here.described)

@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from object_store import bucket, s3_environment, s3_port
 from prepared import filled, frame, prepared, presentation
 from training.small import presentations_of
 from vivant.errors import DataError, TrainingError
 from vivant.preparation.clips import ClipStore, decode
+from vivant.preparation.place import to_place
 from vivant.records import Label, Split
 from vivant.training.draws import Augmentation, Draw, unchanged
 from vivant.training.loader import Batch, ClipReader, deaths_told, load_batches
+
+__all__ = ["bucket", "s3_environment", "s3_port"]
 
 STRONG = Augmentation(
     1.45, True, (0.1, -0.05, 0.0), 1.2, (0.1, 0.2, 0.3, 0.4), (0.5, 0.5, 0.6, 0.75)
@@ -167,3 +171,19 @@ def test_other_errors_are_not_taken_for_a_death() -> None:
     message = "Caught RuntimeError in DataLoader worker process 0."
     with pytest.raises(RuntimeError, match=message), deaths_told():
         raise RuntimeError(message)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_batches_out_of_a_bucket_are_those_of_a_folder(
+    store: ClipStore, reader: ClipReader, bucket: str, num_workers: int
+) -> None:
+    one, other, attack = presentations_of(Split.TRAIN, [None, None, "print"])
+    rows = [
+        prepared(one),
+        prepared(other, [frame(i, with_depth=i != 1) for i in range(3)]),
+        prepared(attack),
+    ]
+    there = ClipReader(filled(to_place(f"{bucket}/store"), rows).folder, 2, 224, 224)
+    (batch,) = load_batches(there, [draws(store)], num_workers)
+    for mine, theirs in zip(batch, reader[draws(store)], strict=True):
+        assert torch.equal(mine, theirs)

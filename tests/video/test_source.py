@@ -1,12 +1,18 @@
 import os
 import random
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from vivant.errors import MediaError, Refusal
 from vivant.video.limits import VideoLimits
-from vivant.video.source import check_size, list_frames, read_file
+from vivant.video.source import (
+    check_num_bytes,
+    check_size,
+    list_frames,
+    ordered_frames,
+    read_file,
+)
 
 LIMITS = VideoLimits()
 
@@ -125,3 +131,16 @@ def test_folder_of_too_many_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"at most 3 frames \(max_frames\), got 4") as caught:
         list_frames(tmp_path, VideoLimits(max_frames=3))
     assert caught.value.code == Refusal.TOO_MANY_FRAMES
+
+
+def test_number_of_bytes_is_checked_before_they_are_read() -> None:
+    check_num_bytes(3, VideoLimits(max_bytes=3))
+    for num_bytes, code in ((0, Refusal.EMPTY_INPUT), (4, Refusal.TOO_LARGE)):
+        with pytest.raises(MediaError) as caught:
+            check_num_bytes(num_bytes, VideoLimits(max_bytes=3))
+        assert caught.value.code == code
+
+
+def test_frames_are_ordered_wherever_they_lie() -> None:
+    names = [PurePosixPath(name) for name in ("10.png", "notes.txt", "9.PNG")]
+    assert [path.name for path in ordered_frames(names, LIMITS)] == ["9.PNG", "10.png"]

@@ -31,10 +31,12 @@ __all__ = ["app", "main"]
 # Which extra brings a module that the base install lacks.
 _EXTRAS = {
     "fastapi": "serve",
+    "fsspec": "data",
     "multipart": "serve",
     "prometheus_client": "serve",
     "python_multipart": "serve",
     "starlette": "serve",
+    "upath": "data",
     "uvicorn": "serve",
     "websockets": "serve",
     "lance": "data",

@@ -31,7 +31,10 @@ _PARTS = "scoring"
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or a model's card.")],
     data: Annotated[
-        Path, typer.Option(help="A data set's folder, or its store of `vivant data prepare`.")
+        str,
+        typer.Option(
+            help="A data set's folder, or its store of `vivant data prepare`, here or at a URL."
+        ),
     ],
     protocol: Annotated[
         str, typer.Option(help="Such as oulu-npu:1, siw:2_1, folder, folder:subject:0.6/0.2/0.2.")
@@ -57,6 +60,7 @@ def evaluate(
     from vivant.evaluation.protocol_run import draw_mistakes, measure_rows, write_evaluation
     from vivant.evaluation.scoring import FileSource, open_source, score_sides
     from vivant.metrics.rules import parse_rule
+    from vivant.preparation.place import to_place
     from vivant.runtimes.opening import open_runner
     from vivant.session.session import Session
 
@@ -64,7 +68,8 @@ def evaluate(
     card = find_card(run)
     folder = out or card.parent / FOLDER
     runner = open_runner(card, runtime, threads)
-    source = open_source(runner, data, protocol, partial(Session, runner, isolated=not trusted))
+    place = to_place(data)
+    source = open_source(runner, place, protocol, partial(Session, runner, isolated=not trusted))
     with progress_bar() as tell:
         rows = score_sides(source, protocol, folder / _PARTS, tell)
     sections = measure_rows(rows, rule)
@@ -72,7 +77,7 @@ def evaluate(
     if isinstance(source, FileSource):
         source.close()
     facts = [
-        ("data", str(data)),
+        ("data", data),
         ("protocol", protocol),
         ("command", shlex.join(["vivant", *sys.argv[1:]])),
     ]

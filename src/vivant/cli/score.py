@@ -33,15 +33,15 @@ _SHOWN = 10
 
 def score(
     folder: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="DIR",
-            help="Folder with videos (.mp4 .m4v .mov .mkv .webm .avi) and pictures (.jpg .jpeg "
-            ".png .webp), in folders of any depth. Each file is a presentation of its own: for "
-            "folders of frames there is `vivant check`.",
+            help="Folder, or with --engine ray a URL (s3://, gs://, az://), with videos (.mp4 .m4v "
+            ".mov .mkv .webm .avi) and pictures (.jpg .jpeg .png .webp), in folders of any depth. "
+            "Each file is a presentation of its own; folders of frames are for `vivant check`.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The Parquet file to write.")],
+    out: Annotated[str, typer.Option(help="The Parquet file to write; it may be at a URL.")],
     model: ModelFile = None,
     profile: ProfileFile = None,
     batch: Annotated[
@@ -81,6 +81,7 @@ def score(
     into, or the command failed; 2 wrong usage.
     """
     from vivant.evaluation.score_folder import judge_here, read_folder, require_free, score_folder
+    from vivant.preparation.place import to_place
     from vivant.session.batch import BATCH_CLIPS
     from vivant.session.session import Session
 
@@ -88,8 +89,13 @@ def score(
     require_ray_for(engine, address=address, patience=patience, gpus_per_worker=gpus_per_worker)
     if is_cluster and batch is not None:
         raise typer.BadParameter("--batch is for --engine local: a cluster's worker judges one")
-    require_free(out, force=force)
-    media = read_folder(folder)
+    root, target = to_place(folder), to_place(out)
+    if not is_cluster and not isinstance(root, Path):
+        raise typer.BadParameter(
+            f"expected --engine ray with {folder}: its workers fetch the files"
+        )
+    require_free(target, force=force)
+    media = read_folder(root)
     with Session.open(
         model, isolated=not trusted, profile=profile, runtime=runtime, num_threads=threads
     ) as session:
@@ -101,16 +107,16 @@ def score(
                 progress_bar() as tell,
             ):
                 judge = ClusterJudge(cluster, num, model, profile, not trusted, threads or 1)
-                found = score_folder(session, media, out, tell, judge)
+                found = score_folder(session, media, target, tell, judge)
         else:
             here = partial(judge_here, num_workers=workers, batch_clips=batch or BATCH_CLIPS)
             with progress_bar() as tell:
-                found = score_folder(session, media, out, tell, here)
+                found = score_folder(session, media, target, tell, here)
         _print(found, media, _notes(session), out)
     raise typer.Exit(int(bool(media.problems)))
 
 
-def _print(found: "FolderScores", media: "MediaFolder", notes: list[str], out: Path) -> None:
+def _print(found: "FolderScores", media: "MediaFolder", notes: list[str], out: str) -> None:
     """A table for people, and what to know of it."""
     tally = found.tally
     table = Table("verdict", box=None, pad_edge=False)
@@ -138,7 +144,7 @@ def _print(found: "FolderScores", media: "MediaFolder", notes: list[str], out: P
         lines.append(f"NOT LOOKED INTO: {problem.path}: {problem.message}")
     if len(media.problems) > _SHOWN:
         lines.append(f"... and {len(media.problems) - _SHOWN:,} more")
-    lines.append(str(out))
+    lines.append(out)
     for line in lines:
         console.print(Text(line), soft_wrap=True)
 

@@ -13,6 +13,8 @@ from vivant.errors import MediaError, Refusal
 from vivant.evaluation.score_folder import MediaFile, MediaFolder, to_record
 from vivant.networks.card import read_card, read_weights
 from vivant.parallel import Failure
+from vivant.preparation.media import read_files
+from vivant.preparation.place import Place
 from vivant.session.report import CheckRecord
 from vivant.session.session import Session
 
@@ -23,7 +25,7 @@ _PROFILE = "profile.json"
 
 @dataclass(frozen=True, slots=True)
 class ClusterJudge:
-    """A `score_folder.Judge` of a connected cluster. The files must be there on all nodes."""
+    """A `score_folder.Judge` of a connected cluster, all of whose nodes must see the files."""
 
     engine: RayEngine
     num_workers: int
@@ -58,6 +60,7 @@ class ClusterJudge:
             _open_checker,
             ray.put(self._content()),
             session.runner.runtime,
+            # Elsewhere: another folder is the current one there.
             media.root.absolute(),
             isolated=self.isolated,
             num_threads=self.num_threads,
@@ -83,7 +86,7 @@ class ClusterJudge:
 
 
 def _open_checker(
-    content: "ray.ObjectRef", runtime: str, root: Path, *, isolated: bool, num_threads: int
+    content: "ray.ObjectRef", runtime: str, root: Place, *, isolated: bool, num_threads: int
 ) -> Callable[[MediaFile], CheckRecord]:
     """What a worker does: the session of `vivant check`, with what was sent."""
     with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +104,11 @@ def _open_checker(
 
     def check(file: MediaFile) -> CheckRecord:
         try:
-            return to_record(session, file.path, session.check(root / file.path))
+            place = root / file.path
+            if isinstance(place, Path):
+                return to_record(session, file.path, session.check(place))
+            (content,) = read_files([place], session.video_limits)
+            return to_record(session, file.path, session.check(content))
         except Exception as error:  # Its row says so.
             return to_record(session, file.path, error)
 

@@ -4,14 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vivant.errors import DataError
-from vivant.files import write_whole
+from vivant.preparation.place import Place, one_line, read, write
 from vivant.session.report import CheckRecord
 
 __all__ = ["Tally", "join_rows", "save_rows", "to_row"]
@@ -88,7 +87,7 @@ def to_row(record: CheckRecord) -> dict[str, Any]:
     }
 
 
-def save_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def save_rows(path: Place, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows of `to_row` as a Parquet file.
 
     Raises:
@@ -97,7 +96,7 @@ def save_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     _save(path, pa.Table.from_pylist(list(rows), schema=_SCHEMA))
 
 
-def join_rows(parts: Sequence[Path], out: Path, about: Mapping[str, str]) -> Tally:
+def join_rows(parts: Sequence[Place], out: Place, about: Mapping[str, str]) -> Tally:
     """Make one file of several, their rows in the order of the parts.
 
     Args:
@@ -114,19 +113,18 @@ def join_rows(parts: Sequence[Path], out: Path, about: Mapping[str, str]) -> Tal
     return _tally(table)
 
 
-def _save(path: Path, table: pa.Table) -> None:
+def _save(path: Place, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    write_whole(path, sink.getvalue().to_pybytes())
+    write(path, sink.getvalue().to_pybytes())
 
 
-def _load(path: Path) -> pa.Table:
+def _load(path: Place) -> pa.Table:
     problem: object = "other columns"
     try:
-        with pq.ParquetFile(path) as file:
-            table = file.read()
+        table = pq.read_table(pa.BufferReader(read(path)))
     except (OSError, pa.ArrowException) as error:
-        problem = error
+        problem = one_line(error)
     else:
         if table.schema.equals(_SCHEMA):
             return table

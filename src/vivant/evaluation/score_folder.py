@@ -5,7 +5,6 @@ all of it is there.
 """
 
 import hashlib
-import shutil
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -14,13 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from upath import UPath
 
 from vivant import __version__
 from vivant.datasets.dataset import Problem
 from vivant.datasets.walk import NO_MEDIA, STILL_ENDINGS, VIDEO_ENDINGS, ending, list_files
 from vivant.errors import DataError, MediaError, OutputError, Refusal
 from vivant.evaluation.check_rows import Tally, join_rows, save_rows, to_row
-from vivant.files import claim
+from vivant.preparation.place import (
+    Place,
+    claim,
+    is_there,
+    listed_below,
+    names_in,
+    one_line,
+    remove,
+)
 from vivant.session.batch import BATCH_CLIPS, check_many
 from vivant.session.report import CheckRecord, of_error, of_model, of_verdict
 from vivant.session.session import Session
@@ -51,9 +59,9 @@ class MediaFile:
     path: str
     """Relative to the folder, with slashes."""
     size_bytes: int | None
-    """None where the file cannot be looked at; so is the time."""
-    changed_ns: int | None
-    """When its content was changed, in nanoseconds since 1970."""
+    """None where the file cannot be looked at; so is the next."""
+    changed: str | None
+    """When its content was changed, in nanoseconds since 1970, or an object store's mark of it."""
     problem: str | None = None
     """Why it cannot be opened at all; None: nothing is known against it."""
 
@@ -62,7 +70,7 @@ class MediaFile:
 class MediaFolder:
     """What a folder holds."""
 
-    root: Path
+    root: Place
     files: tuple[MediaFile, ...]
     """Videos and pictures by their endings, in the order of their paths; at least one."""
     num_others: int
@@ -91,15 +99,17 @@ class FolderScores:
     """Of this run."""
 
 
-def read_folder(root: Path) -> MediaFolder:
+def read_folder(root: Place) -> MediaFolder:
     """Find the videos and pictures below a folder.
 
     Args:
-        root: The folder; links are followed.
+        root: The folder, which may be at a URL; links are followed.
 
     Raises:
         DataError: it is no folder, or there is none in it.
     """
+    if not isinstance(root, Path):
+        return _read_remote(root)
     if not root.is_dir():
         what = "a file" if root.exists() else "nothing"
         raise DataError(f"expected a folder at {root}, found {what}")
@@ -118,7 +128,24 @@ def read_folder(root: Path) -> MediaFolder:
     return MediaFolder(root, tuple(sorted(files, key=lambda file: file.path)), num_others, unread)
 
 
-def require_free(out: Path, *, force: bool) -> None:
+def _read_remote(root: UPath) -> MediaFolder:
+    try:
+        found = listed_below(root)
+    except OSError as error:
+        raise DataError(f"expected a folder at {root}: {error.strerror}") from error
+    files = [
+        MediaFile(path, size, mark)
+        for path, (size, mark) in sorted(found.items())
+        if ending(path) in _ENDINGS
+    ]
+    if not files:
+        raise DataError(
+            f"expected videos or pictures ({', '.join(sorted(_ENDINGS))}) in {root}, found none"
+        )
+    return MediaFolder(root, tuple(files), len(found) - len(files), ())
+
+
+def require_free(out: Place, *, force: bool) -> None:
     """Make sure that the output can be written without a loss.
 
     Args:
@@ -128,16 +155,20 @@ def require_free(out: Path, *, force: bool) -> None:
     Raises:
         OutputError: it is there and must not be replaced, or is no file.
     """
-    if out.is_dir():
+    if isinstance(out, Path) and out.is_dir():
         raise OutputError(f"expected a file to write to, got the folder {out}: name a file in it")
-    if out.exists() and not force:
+    try:
+        is_taken = is_there(out)
+    except OSError as error:
+        raise OutputError(f"cannot write {out}: {one_line(error)}") from error
+    if is_taken and not force:
         raise OutputError(f"{out} is there already: name another file, or replace it with --force")
 
 
 def score_folder(
     session: Session,
     media: MediaFolder,
-    out: Path,
+    out: Place,
     tell: Callable[[int, int], None],
     judge: Judge,
 ) -> FolderScores:
@@ -155,11 +186,11 @@ def score_folder(
 
     Raises:
         OutputError: the parts are of another model, setting or state of the files, or something
-            cannot be written.
+            cannot be read there or written.
         DataError: a part cannot be read.
     """
     started_s = time.perf_counter()
-    folder = out.with_name(f"{out.name}.parts")
+    folder = out.parent / f"{out.name}.parts"
     claim(
         folder, _IDENTITY, _identity(session, media),
         "rows of another model, setting or state of the files", "another output",
@@ -169,13 +200,14 @@ def score_folder(
         folder / f"part-{at // _PART_ROWS:05}.parquet": media.files[at : at + _PART_ROWS]
         for at in range(0, num_all, _PART_ROWS)
     }
-    missing = {path: files for path, files in parts.items() if not path.is_file()}
+    there = set(names_in(folder))
+    missing = {path: files for path, files in parts.items() if path.name not in there}
     num_kept = num_done = num_all - sum(map(len, missing.values()))
     tell(num_done, num_all)
     num_clips = 0
     todo = [file for files in missing.values() for file in files]
     part_of = {file.path: path for path, files in missing.items() for file in files}
-    rows: dict[Path, dict[str, Mapping[str, Any]]] = {path: {} for path in missing}
+    rows: dict[Place, dict[str, Mapping[str, Any]]] = {path: {} for path in missing}
     with closing(judge(session, media, todo)) as records:
         for file, record in records:
             path = part_of[file.path]
@@ -184,10 +216,10 @@ def score_folder(
             num_done += 1
             tell(num_done, num_all)
             if len(rows[path]) == len(missing[path]):
-                there = rows.pop(path)
-                save_rows(path, [there[each.path] for each in missing[path]])
+                done = rows.pop(path)
+                save_rows(path, [done[each.path] for each in missing[path]])
     tally = join_rows(list(parts), out, _about(session))
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
     return FolderScores(tally, num_kept, num_clips, time.perf_counter() - started_s)
 
 
@@ -196,7 +228,7 @@ def _file(root: Path, path: str) -> MediaFile:
         found = (root / path).stat()
     except OSError:  # Gone since it was listed: its row will say so.
         return MediaFile(path, None, None)
-    return MediaFile(path, found.st_size, found.st_mtime_ns)
+    return MediaFile(path, found.st_size, str(found.st_mtime_ns))
 
 
 def judge_here(
@@ -216,6 +248,7 @@ def judge_here(
         num_workers: As for `check_many`.
         batch_clips: As for `check_many`.
     """
+    assert isinstance(media.root, Path), "at a URL, files are fetched by a cluster's workers"
     sources = [media.root / file.path for file in files if file.problem is None]
     checks = check_many(session, sources, num_workers=num_workers, batch_clips=batch_clips)
     with closing(checks) as answers:
@@ -255,7 +288,7 @@ def _identity(session: Session, media: MediaFolder) -> Mapping[str, Any]:
         "windows": session.num_windows,
         "quality_limits": session.quality_limits.model_dump(mode="json"),
         "video_limits": session.video_limits.model_dump(mode="json"),
-        "files": [[file.path, file.size_bytes, file.changed_ns] for file in media.files],
+        "files": [[file.path, file.size_bytes, file.changed] for file in media.files],
     }
 
 

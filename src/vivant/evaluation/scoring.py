@@ -27,6 +27,7 @@ from vivant.plugins import find
 from vivant.preparation.clips import ClipStore, decode, spread_windows
 from vivant.preparation.info import fingerprint
 from vivant.preparation.manifest import FILE
+from vivant.preparation.place import Place
 from vivant.preparation.schema import to_presentation
 from vivant.preparation.store import Store
 from vivant.records import NUM_WINDOWS, Presentation, Reason, Split
@@ -81,7 +82,7 @@ class StoreSource:
         DataError: it is no store, or its frames are taken at another distance than the model's.
     """
 
-    def __init__(self, runner: Runner, folder: Path) -> None:
+    def __init__(self, runner: Runner, folder: Place) -> None:
         store = Store(folder)
         card = runner.card
         interval_s = store.manifest.settings.interval_s
@@ -186,7 +187,7 @@ class FileSource:
 
 
 def open_source(
-    runner: Runner, data: Path, protocol: str, session: Callable[[], Session]
+    runner: Runner, data: Place, protocol: str, session: Callable[[], Session]
 ) -> StoreSource | FileSource:
     """The source that a folder is: a store, or a data set's own.
 
@@ -199,7 +200,8 @@ def open_source(
     Raises:
         DataError: it is neither.
     """
-    if (data / FILE).is_file():
+    # At a URL there are stores alone: a folder's own files are asked for again and again.
+    if not isinstance(data, Path) or (data / FILE).is_file():
         return StoreSource(runner, data)
     if not data.is_dir():
         raise DataError(f"expected a data set's folder or a store at {data}, found none")

@@ -6,7 +6,6 @@ median box, the same crop. Not the same are JPEG, and for large faces one resamp
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ from jaxtyping import Bool, UInt8
 from vivant.errors import DataError, UnknownNameError
 from vivant.geometry.crop import CropBox, crop_box, cut
 from vivant.preparation.index import FrameIndex, place_crop
+from vivant.preparation.place import Place
 from vivant.preparation.schema import to_presentation
 from vivant.preparation.square import Square
 from vivant.preparation.store import Store
@@ -99,7 +99,7 @@ class ClipStore:
         DataError: it is no store, or it is damaged.
     """
 
-    def __init__(self, folder: Path, num_frames: int = 5, *, only_usable: bool = True) -> None:
+    def __init__(self, folder: Place, num_frames: int = 5, *, only_usable: bool = True) -> None:
         store = Store(folder)
         self._interval_s = store.manifest.settings.interval_s
         self._num_frames = num_frames

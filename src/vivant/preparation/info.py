@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
+from vivant.errors import DataError
+from vivant.preparation.place import Place, sizes_below
 from vivant.preparation.store import Store
 
 __all__ = ["describe", "fingerprint"]
@@ -20,6 +21,9 @@ def describe(store: Store) -> dict[str, Any]:
         clip_faults (of presentations), frames_with_depth, without_depth (bona fide frames), splits
         (side: label or species: count), subjects, num_bytes, is_synthetic, fingerprint, settings,
         models, programs.
+
+    Raises:
+        DataError: it cannot be read.
     """
     rows = store.presentations()
     ids = {row["id"] for row in rows}
@@ -49,7 +53,7 @@ def describe(store: Store) -> dict[str, Any]:
         "without_depth": sum(lacking[number] for number in bona_fide),
         "splits": {side: dict(sorted(kinds.items())) for side, kinds in sorted(splits.items())},
         "subjects": len({row["subject"] for row in rows if row["subject"] is not None}),
-        "num_bytes": sum(_num_bytes(path) for path in store.folder.rglob("*")),
+        "num_bytes": _num_bytes(store.folder),
         "is_synthetic": store.manifest.is_synthetic,
         "fingerprint": fingerprint(store),
         "settings": store.manifest.settings.model_dump(mode="json"),
@@ -77,5 +81,8 @@ def _counted(codes: Iterable[str]) -> dict[str, int]:
     return dict(Counter(codes).most_common())
 
 
-def _num_bytes(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+def _num_bytes(folder: Place) -> int:
+    try:
+        return sum(sizes_below(folder).values())
+    except OSError as error:
+        raise DataError(f"cannot read {folder}: {error.strerror}") from error

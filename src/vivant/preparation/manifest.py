@@ -3,14 +3,13 @@
 import hashlib
 import json
 from importlib.metadata import version
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from vivant import __version__
 from vivant.errors import DataError
 from vivant.faces.graph import packaged
-from vivant.files import write_whole
+from vivant.preparation.place import Place, read_text, write
 from vivant.preparation.settings import PreparationSettings
 
 __all__ = ["FILE", "StoreManifest", "current_manifest", "load_manifest", "save_manifest"]
@@ -55,19 +54,21 @@ def current_manifest(
     )
 
 
-def load_manifest(folder: Path) -> StoreManifest:
+def load_manifest(folder: Place) -> StoreManifest:
     """Read a store's manifest.
 
     Raises:
         DataError: there is none, it is damaged, or of another format.
     """
     try:
-        text = (folder / FILE).read_text("utf-8")
-    except OSError as error:
+        text = read_text(folder / FILE)
+    except FileNotFoundError as error:
         raise DataError(
             f"expected a folder written by `vivant data prepare` at {folder}, found no {FILE} "
             f"({error.strerror})"
         ) from error
+    except OSError as error:
+        raise DataError(f"cannot read {folder / FILE}: {error.strerror}") from error
     try:
         found = json.loads(text)["format"]
         if found == _FORMAT:
@@ -80,10 +81,10 @@ def load_manifest(folder: Path) -> StoreManifest:
     )
 
 
-def save_manifest(folder: Path, manifest: StoreManifest) -> None:
+def save_manifest(folder: Place, manifest: StoreManifest) -> None:
     """Write a store's manifest whole, or not at all.
 
     Raises:
         OutputError: it cannot be written.
     """
-    write_whole(folder / FILE, manifest.model_dump_json(indent=2) + "\n")
+    write(folder / FILE, manifest.model_dump_json(indent=2) + "\n")

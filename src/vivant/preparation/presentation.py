@@ -19,6 +19,8 @@ from vivant.faces.detectors.blazeface import blazeface
 from vivant.faces.mesh import FaceMesh
 from vivant.faces.observer import Eyes, Observer
 from vivant.faces.track import Face
+from vivant.preparation.media import find_files, read_files
+from vivant.preparation.place import Place
 from vivant.preparation.record import (
     BAD_DEPTH_MAP,
     INTERNAL_ERROR,
@@ -31,7 +33,6 @@ from vivant.records import Frame, Label, Presentation
 from vivant.video.frames import Media, read_media
 from vivant.video.isolation import DecoderPool
 from vivant.video.pictures import read_pictures
-from vivant.video.source import in_order, list_frames, read_file
 
 __all__ = ["Preparer", "preparer"]
 
@@ -40,7 +41,7 @@ _GROUP = 5  # Frames that are kept or left together where not all are: a clip.
 
 
 def preparer(
-    root: Path, settings: PreparationSettings, maps: Path | None = None, *, isolated: bool = True
+    root: Place, settings: PreparationSettings, maps: Path | None = None, *, isolated: bool = True
 ) -> Callable[[Presentation], PreparedPresentation]:
     """What a process of `vivant.parallel` does: `Preparer`, with OpenCV on one thread."""
     cv2.setNumThreads(1)
@@ -55,7 +56,7 @@ class Preparer:
     """Prepares presentations of one data set, one after the other.
 
     Args:
-        root: The data set's folder, to which paths are relative.
+        root: The data set's folder, to which paths are relative; it may be at a URL.
         settings: What is done.
         maps: A folder of depth maps to take instead of the mesh's: see `vivant.depth.maps`.
         isolated: Whether files are decoded in processes of their own. Switch it off for files that
@@ -68,7 +69,7 @@ class Preparer:
 
     def __init__(
         self,
-        root: Path,
+        root: Place,
         settings: PreparationSettings,
         maps: Path | None = None,
         *,
@@ -86,14 +87,17 @@ class Preparer:
         """Prepare one; what cannot be read comes back with its refusal and no frames."""
         result = PreparedPresentation(presentation)
         try:
-            paths, is_clip = self._files(presentation)
+            limits = self._settings.video_limits
+            files, is_clip = find_files(self._root, presentation, limits)
             digest, num_bytes = hashlib.sha256(), 0
-            for path in paths:
-                data = read_file(path, self._settings.video_limits)
+            pictures: list[Path | bytes] = []
+            for file, data in zip(files, read_files(files, limits), strict=True):
                 digest.update(data)
                 num_bytes += len(data)
+                # Read again when they are looked at; but fetched once.
+                pictures.append(file if isinstance(file, Path) else data)
             result = replace(result, sha256=digest.hexdigest(), num_bytes=num_bytes)
-            return self._prepare(result, self._open(paths) if is_clip else self._read(data))
+            return self._prepare(result, self._open(pictures) if is_clip else self._read(data))
         except MediaError as error:
             return replace(result, refusal=error.code.value, message=str(error))
         except _DepthMapError as error:
@@ -110,28 +114,15 @@ class Preparer:
         if self._pool is not None:
             self._pool.close()
 
-    def _files(self, presentation: Presentation) -> tuple[list[Path], bool]:
-        """The files of a presentation, and whether they are the pictures of a clip."""
-        pattern = presentation.columns.get("frames")
-        if pattern is not None:  # Several clips of pictures share a folder.
-            found = sorted(self._root.glob(pattern), key=in_order)
-            if not found:
-                raise MediaError(Refusal.EMPTY_INPUT, f"expected pictures {pattern}, found none")
-            return found, True
-        path = self._root / presentation.path
-        if path.is_dir():
-            return list_frames(path, self._settings.video_limits), True
-        return [path], False
-
     def _read(self, data: bytes) -> Media:
         limits, interval_s = self._settings.video_limits, self._settings.interval_s
         if self._pool is None:
             return read_media(data, interval_s, limits)
         return self._pool.read_media(data, interval_s)
 
-    def _open(self, paths: Sequence[Path]) -> Media:
+    def _open(self, pictures: Sequence[Path | bytes]) -> Media:
         rate, limits = self._settings.picture_rate, self._settings.video_limits
-        return read_pictures(paths, rate, self._settings.interval_s, limits, self._pool)
+        return read_pictures(pictures, rate, self._settings.interval_s, limits, self._pool)
 
     def _prepare(self, result: PreparedPresentation, media: Media) -> PreparedPresentation:
         observer = Observer(self._eyes, self._settings.quality_limits)

@@ -9,7 +9,8 @@ from vivant.errors import DataError, OutputError
 from vivant.parallel import Failure, in_processes
 from vivant.preparation.record import WORKER_DIED, PreparedPresentation
 from vivant.preparation.schema import to_presentation, told
-from vivant.preparation.store import Store, Writer
+from vivant.preparation.store import Store
+from vivant.preparation.writer import Writer
 from vivant.records import Presentation
 
 __all__ = ["Engine", "Outcome", "Work", "prepare"]

@@ -1,11 +1,14 @@
-"""A folder of prepared data: two Lance tables that survive being killed at any moment."""
+"""A folder of prepared data: two Lance tables that survive being killed at any moment.
+
+On this machine or in an object store. There is no lock there, and who may read the faces is what
+the bucket's owner has set: see `vivant.preparation.writer` for what happens with two writers.
+"""
 
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +23,23 @@ from vivant.preparation.manifest import (
     load_manifest,
     save_manifest,
 )
-from vivant.preparation.record import PreparedPresentation
-from vivant.preparation.schema import FRAMES, PRESENTATIONS, frame_rows, presentation_rows, told
-from vivant.records import Presentation
+from vivant.preparation.place import (
+    Place,
+    is_there,
+    key_of,
+    names_in,
+    one_line,
+    reached,
+    sizes_below,
+    table_uri,
+)
+from vivant.preparation.schema import FRAMES, PRESENTATIONS
+from vivant.preparation.writer import Writer
 
-__all__ = ["Store", "Writer", "delete_store"]
+__all__ = ["Store", "delete_store"]
 
 _LOCK = "lock"
-_ROWS_PER_FILE = 20_000  # About 700 MB: full files are not written again when a video is added.
+_TABLES = ("frames.lance", "presentations.lance")
 _PRIVATE = 0o700  # Faces are biometric data: for the user that made them and nobody else.
 
 
@@ -44,19 +56,19 @@ class Store:
         DataError: it is no store, or a damaged one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Place) -> None:
         self.folder = folder
         self.manifest = load_manifest(folder)
 
     @classmethod
-    def create(cls, folder: Path, manifest: StoreManifest) -> "Store":
+    def create(cls, folder: Place, manifest: StoreManifest) -> "Store":
         """A store to write to: a new one, or the one that is there.
 
         Raises:
             DataError: the folder holds something else, or was prepared with other settings.
             OutputError: it cannot be written.
         """
-        if not (folder / FILE).exists():
+        if not _has_manifest(folder):
             _make_private(folder)
             save_manifest(folder, manifest)
         store = cls(folder)
@@ -90,127 +102,22 @@ class Store:
         return _table(self.folder, "frames", FRAMES)
 
 
-class Writer:
-    """Appends to a store and removes from it; see `Store.writing`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        for name, schema in (("frames", FRAMES), ("presentations", PRESENTATIONS)):
-            self._make(name, schema)
-        rows = self._open("presentations").to_table(columns=["id", "path"]).to_pylist()
-        self._ids = {row["path"]: row["id"] for row in sorted(rows, key=lambda row: row["id"])}
-        replaced = {row["id"] for row in rows} - set(self._ids.values())
-        self._delete("presentations", "id", replaced)
-        frames = self._open("frames").to_table(columns=["presentation"])["presentation"]
-        orphans = set(frames.unique().to_pylist()) - set(self._ids.values())
-        self._delete("frames", "presentation", orphans)
-        self._next_id = max((row["id"] for row in rows), default=-1) + 1
-
-    def append(self, prepared: Sequence[PreparedPresentation]) -> None:
-        """Add presentations with their frames; those of the same path are removed afterwards.
-
-        Raises:
-            OutputError: the disk is full, or cannot be written; what was there before still is.
-        """
-        paths = [each.presentation.path for each in prepared]
-        replaced = {self._ids[path] for path in paths if path in self._ids}
-        frames = frame_rows(prepared, self._next_id)
-        if len(frames):
-            self._append("frames", frames)
-        self._append("presentations", presentation_rows(prepared, self._next_id))
-        self._ids |= {path: number for number, path in enumerate(paths, self._next_id)}
-        self._next_id += len(prepared)
-        self.remove(replaced)
-
-    def relabel(self, rows: Sequence[Presentation]) -> None:
-        """Change what is said of presentations that are there; their frames stay.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        if not rows:
-            return
-        table = self._open("presentations")
-        there = {row["path"]: row for row in table.to_table().to_pylist()}
-        changed = [there[row.path] | told(row) for row in rows]
-        try:
-            merge = table.merge_insert("id").when_matched_update_all()
-            merge.execute(pa.Table.from_pylist(changed, schema=PRESENTATIONS))
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def remove(self, ids: Collection[int]) -> None:
-        """Remove presentations with their frames: marked first, gone from the disk with `tidy`."""
-        self._delete("presentations", "id", ids)
-        self._delete("frames", "presentation", ids)
-
-    def tidy(self) -> None:
-        """Join small files, and wipe from the disk what was removed or left behind."""
-        for name in ("frames", "presentations"):
-            table = self._open(name)
-            try:
-                table.optimize.compact_files(
-                    target_rows_per_fragment=_ROWS_PER_FILE, materialize_deletions_threshold=0.0
-                )
-                table.cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
-            except OSError as error:
-                raise self._unwritable(error) from error
-
-    def _make(self, name: str, schema: pa.Schema) -> None:
-        """The table, if it has no version yet: one that died in its first write has none."""
-        path = self._folder / f"{name}.lance"
-        if any((path / "_versions").glob("*")):
-            return
-        try:
-            if path.exists():
-                shutil.rmtree(path)
-            lance.write_dataset(schema.empty_table(), str(path), mode="create")
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _open(self, name: str) -> lance.LanceDataset:
-        try:
-            return lance.dataset(str(self._folder / f"{name}.lance"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self._folder}: the table {name} is damaged: {error}") from error
-
-    def _delete(self, name: str, column: str, ids: Collection[int]) -> None:
-        if not ids:
-            return
-        listed = ", ".join(str(each) for each in sorted(ids))
-        try:
-            self._open(name).delete(f"{column} IN ({listed})")
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _append(self, name: str, rows: pa.Table) -> None:
-        try:
-            lance.write_dataset(rows, self._open(name), mode="append")
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> OutputError:
-        free = shutil.disk_usage(self._folder).free
-        told = str(error).partition(", /")[0]  # Lance goes on with a place in its own source.
-        return OutputError(
-            f"cannot write to {self._folder} ({free / 2**20:.0f} MiB are free): {told}. What was "
-            "stored before is whole: make room and run the same command again"
-        )
-
-
-def delete_store(folder: Path) -> None:
+def delete_store(folder: Place) -> None:
     """Delete a store whole.
 
     Raises:
         DataError: the folder is no store: nothing is deleted.
         OutputError: something could not be deleted.
     """
-    folder = folder.resolve()  # A link's folder is meant, and not the link.
+    if isinstance(folder, Path):
+        folder = folder.resolve()  # A link's folder is meant, and not the link.
     load_manifest(folder)
-    ours = {FILE, _LOCK, "frames.lance", "presentations.lance"}
-    strangers = sorted(
-        each.name for each in folder.iterdir() if each.name not in ours and not is_unfinished(each)
-    )
+    try:
+        names = names_in(folder)
+    except OSError as error:
+        raise OutputError(f"cannot delete {folder}: {error.strerror}") from error
+    ours = {FILE, _LOCK, *_TABLES}
+    strangers = [name for name in names if name not in ours and not is_unfinished(Path(name))]
     if strangers:
         raise DataError(
             f"{folder} holds more than a store ({', '.join(strangers[:5])}): move that away first"
@@ -218,21 +125,29 @@ def delete_store(folder: Path) -> None:
     with _locked(folder):
         try:
             # The manifest goes last: what is left of a store can be deleted again.
-            for name in ("frames.lance", "presentations.lance"):
-                if (folder / name).exists():
-                    shutil.rmtree(folder / name)
-            shutil.rmtree(folder)
+            if isinstance(folder, Path):
+                for name in _TABLES:
+                    if (folder / name).exists():
+                        shutil.rmtree(folder / name)
+                shutil.rmtree(folder)
+            else:
+                for name in sorted(sizes_below(folder), key=lambda name: name == FILE):
+                    with reached(folder):
+                        folder.fs.rm_file(f"{key_of(folder)}/{name}")
         except OSError as error:
-            raise OutputError(f"cannot delete {folder}: {error}") from error
+            raise OutputError(f"cannot delete {folder}: {error.strerror or error}") from error
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Only one process at a time is within.
+def _locked(folder: Place) -> Iterator[None]:
+    """Only one process of this machine at a time is within; at a URL, whoever comes.
 
     Raises:
         OutputError: another one is, or the folder cannot be written.
     """
+    if not isinstance(folder, Path):
+        yield
+        return
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -249,20 +164,32 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _make_private(folder: Path) -> None:
+def _has_manifest(folder: Place) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not all(is_unfinished(each) for each in folder.iterdir()):
-            raise DataError(
-                f"expected an empty folder or a store at {folder}, found something else: name "
-                "another one"
-            )
+        return is_there(folder / FILE)
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def _make_private(folder: Place) -> None:
+    """An empty folder of the user's own; at a URL, whose rights are its owner's, an empty one."""
+    try:
+        if isinstance(folder, Path):
+            folder.mkdir(parents=True, exist_ok=True)
+        names = names_in(folder)
     except OSError as error:
         raise OutputError(f"cannot make {folder}: {error.strerror}") from error
+    if not all(is_unfinished(Path(name)) for name in names):
+        raise DataError(
+            f"expected an empty folder or a store at {folder}, found something else: name "
+            "another one"
+        )
     _set_private(folder)
 
 
-def _set_private(folder: Path) -> None:
+def _set_private(folder: Place) -> None:
+    if not isinstance(folder, Path):
+        return
     try:
         folder.chmod(_PRIVATE)
     except OSError as error:
@@ -271,7 +198,7 @@ def _set_private(folder: Path) -> None:
         ) from error
 
 
-def _check_same(there: StoreManifest, wanted: StoreManifest, folder: Path) -> None:
+def _check_same(there: StoreManifest, wanted: StoreManifest, folder: Place) -> None:
     if there.dataset != wanted.dataset:
         raise DataError(
             f"{folder} was prepared from {there.dataset}, not from {wanted.dataset}: name another "
@@ -290,12 +217,13 @@ def _check_same(there: StoreManifest, wanted: StoreManifest, folder: Path) -> No
         )
 
 
-def _table(folder: Path, name: str, schema: pa.Schema) -> lance.LanceDataset:
+def _table(folder: Place, name: str, schema: pa.Schema) -> lance.LanceDataset:
     try:
-        table = lance.dataset(str(folder / f"{name}.lance"))
+        table = lance.dataset(table_uri(folder, name))
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{folder} has no readable table {name}: run `vivant data prepare` again ({error})"
+            f"{folder} has no readable table {name}: run `vivant data prepare` again "
+            f"({one_line(error)})"
         ) from error
     if not set(schema.names) <= set(table.schema.names):
         raise DataError(f"{folder}: the table {name} lacks columns: prepare the data again")

@@ -1,12 +1,12 @@
 """The data of a training: the train and dev side of a store. The test side is not kept."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from vivant.datasets.naming import divide
 from vivant.errors import TrainingError
 from vivant.preparation.clips import ClipStore
 from vivant.preparation.info import fingerprint
+from vivant.preparation.place import Place
 from vivant.preparation.store import Store
 from vivant.records import Label, Presentation, Split
 
@@ -19,7 +19,7 @@ class TrainingData:
 
     name: str
     """Data set and protocol, as they were named: `oulu-npu:1`."""
-    folder: Path
+    folder: Place
     """The store."""
     clips: ClipStore
     train: tuple[Presentation, ...]
@@ -48,7 +48,7 @@ class TrainingData:
         }
 
 
-def open_data(folder: Path, protocol: str, num_frames: int) -> TrainingData:
+def open_data(folder: Place, protocol: str, num_frames: int) -> TrainingData:
     """The train and dev side of a protocol, once both are found to have clips of both classes.
 
     Args:
@@ -79,7 +79,7 @@ def open_data(folder: Path, protocol: str, num_frames: int) -> TrainingData:
 
 
 def _require_both_classes(
-    clips: ClipStore, rows: tuple[Presentation, ...], side: str, folder: Path
+    clips: ClipStore, rows: tuple[Presentation, ...], side: str, folder: Place
 ) -> None:
     """Refuse a side that nothing can be learned from, or chosen on.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vivant.errors import DataError, TrainingError
 from vivant.preparation.clips import ClipStore, decode
+from vivant.preparation.place import Place
 from vivant.training.draws import Augmentation, Draw
 
 __all__ = ["Batch", "ClipReader", "deaths_told", "load_batches"]
@@ -53,7 +53,7 @@ class ClipReader(Dataset[Batch]):
         depth_side_px: Of the depth maps.
     """
 
-    def __init__(self, folder: Path, num_frames: int, side_px: int, depth_side_px: int) -> None:
+    def __init__(self, folder: Place, num_frames: int, side_px: int, depth_side_px: int) -> None:
         self._folder = folder
         self._num_frames = num_frames
         self._side_px = side_px

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from vivant.metrics.thresholds import eer_threshold
 from vivant.networks.network import Network, NetworkOutput
 from vivant.networks.preprocessing import Normalise
 from vivant.preparation.clips import ClipStore, spread_windows
+from vivant.preparation.place import Place
 from vivant.records import Label, Presentation
 from vivant.training.cache import AdviceCache
 from vivant.training.draws import Draw, unchanged
@@ -71,7 +71,7 @@ class Judgement:
 def score_side(
     network: Network,
     store: ClipStore,
-    folder: Path,
+    folder: Place,
     rows: Sequence[Presentation],
     num_windows: int,
     *,

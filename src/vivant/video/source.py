@@ -3,14 +3,34 @@
 import os
 import re
 import stat
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
 
 from vivant.errors import MediaError, Refusal
 from vivant.video.limits import VideoLimits
 
-__all__ = ["in_order", "list_frames", "read_file"]
+__all__ = ["check_num_bytes", "in_order", "list_frames", "ordered_frames", "read_file"]
 
 _STILL_ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A file by its name, wherever it lies."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        ...
+
+    @property
+    def suffix(self) -> str:
+        """The name's ending, with its dot."""
+        ...
+
+
+File = TypeVar("File", bound=Named)
 
 
 def read_file(path: Path, limits: VideoLimits) -> bytes:
@@ -46,17 +66,26 @@ def check_size(data: bytes, limits: VideoLimits) -> None:
     Raises:
         MediaError: TOO_LARGE or EMPTY_INPUT.
     """
-    if len(data) > limits.max_bytes:
+    check_num_bytes(len(data), limits)
+
+
+def check_num_bytes(num_bytes: int, limits: VideoLimits) -> None:
+    """Refuse nothing at all, and too much, before it is read.
+
+    Raises:
+        MediaError: TOO_LARGE or EMPTY_INPUT.
+    """
+    if num_bytes > limits.max_bytes:
         raise MediaError(
             Refusal.TOO_LARGE,
             f"expected at most {limits.max_bytes / 2**20:g} MiB (max_bytes), got more: "
             "send a shorter or a smaller video",
         )
-    if not data:
+    if not num_bytes:
         raise MediaError(Refusal.EMPTY_INPUT, "the file is empty: 0 bytes")
 
 
-def in_order(path: Path) -> list[tuple[int, int, str]]:
+def in_order(path: Named) -> list[tuple[int, int, str]]:
     """A key that sorts names by the numbers in them: 9 before 10."""
     return [
         (1, int(part), "") if part.isdecimal() else (0, 0, part)
@@ -70,9 +99,16 @@ def list_frames(folder: Path, limits: VideoLimits) -> list[Path]:
     Raises:
         MediaError: EMPTY_INPUT where there is none, TOO_MANY_FRAMES.
     """
-    frames = sorted(
-        (path for path in folder.iterdir() if path.suffix.lower() in _STILL_ENDINGS), key=in_order
-    )
+    return ordered_frames(folder.iterdir(), limits)
+
+
+def ordered_frames(files: Iterable[File], limits: VideoLimits) -> list[File]:
+    """The pictures among the files of a folder, wherever it lies: as `list_frames`.
+
+    Raises:
+        MediaError: EMPTY_INPUT where there is none, TOO_MANY_FRAMES.
+    """
+    frames = sorted((file for file in files if file.suffix.lower() in _STILL_ENDINGS), key=in_order)
     if not frames:
         raise MediaError(
             Refusal.EMPTY_INPUT,

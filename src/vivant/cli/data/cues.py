@@ -1,7 +1,6 @@
 """`vivant data cues`: does something trivial give the attacks away?"""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,7 +19,7 @@ __all__ = ["cues"]
 
 
 def cues(
-    store: Annotated[Path, typer.Argument(help="Written by `vivant data prepare`.")],
+    store: Annotated[str, typer.Argument(help="Written by `vivant data prepare`.")],
     protocol: Annotated[
         str,
         typer.Option(help="DATA_SET:PROTOCOL, such as oulu-npu:1; DATA_SET alone: by its folders."),
@@ -36,9 +35,11 @@ def cues(
     from vivant.evaluation.cues import check_cues, measure, with_clips
     from vivant.preparation.clips import ClipStore
     from vivant.preparation.manifest import load_manifest
+    from vivant.preparation.place import to_place
 
-    dataset = load_manifest(store).dataset
-    clips = ClipStore(store)
+    place = to_place(store)
+    dataset = load_manifest(place).dataset
+    clips = ClipStore(place)
     splits = divide(dataset, clips.presentations, protocol)
     rows = with_clips(clips, splits)
     errors = Console(stderr=True)

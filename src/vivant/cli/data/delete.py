@@ -1,6 +1,5 @@
 """`vivant data delete`: removes a prepared store, or one person from it."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ __all__ = ["delete"]
 
 
 def delete(
-    store: Annotated[Path, typer.Argument(help="Written by `vivant data prepare`.")],
+    store: Annotated[str, typer.Argument(help="Written by `vivant data prepare`.")],
     subject: Annotated[
         str | None, typer.Option(help="Only this subject's presentations, from every version.")
     ] = None,
@@ -21,14 +20,16 @@ def delete(
     brings back whoever is still in the data set's folder.
     """
     from vivant.errors import DataError
+    from vivant.preparation.place import to_place
     from vivant.preparation.store import Store, delete_store
 
+    place = to_place(store)
     what = f"all of {store}" if subject is None else f"all of the subject {subject!r} in {store}"
-    opened = Store(store)
+    opened = Store(place)
     if not yes:
         typer.confirm(f"Delete {what}?", abort=True)
     if subject is None:
-        delete_store(store)
+        delete_store(place)
     else:
         with opened.writing() as writer:
             rows = opened.presentations(["id", "subject"])

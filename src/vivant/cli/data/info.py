@@ -1,7 +1,6 @@
 """`vivant data info`: what is in a prepared store."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,21 +14,22 @@ __all__ = ["info"]
 
 
 def info(
-    store: Annotated[Path, typer.Argument(help="Written by `vivant data prepare`.")],
+    store: Annotated[str, typer.Argument(help="Written by `vivant data prepare`.")],
     as_json: Json = False,
 ) -> None:
     """Count what is in a store, what was refused and why, and what made it."""
     from vivant.preparation.info import describe
+    from vivant.preparation.place import to_place
     from vivant.preparation.store import Store
 
-    content = describe(Store(store))
+    content = describe(Store(to_place(store)))
     if as_json:
         typer.echo(json.dumps(content, indent=2))
     else:
         _print(store, content)
 
 
-def _print(folder: Path, content: dict[str, Any]) -> None:
+def _print(folder: str, content: dict[str, Any]) -> None:
     console = Console()
     kinds = sorted({kind for side in content["splits"].values() for kind in side})
     mark = " (SYNTHETIC)" if content["is_synthetic"] else ""

@@ -37,8 +37,12 @@ _TELL_S = 30.0  # Between two lines where there is no terminal to draw a bar on.
 
 def prepare(
     name: Annotated[str, typer.Argument(help="A data set, as in `vivant data list`.")],
-    root: Annotated[Path, typer.Argument(help="Its folder, as its owner gave it.")],
-    out: Annotated[Path, typer.Option(help="The store: a new folder, or one to go on with.")],
+    root: Annotated[
+        str, typer.Argument(help="Its folder, as its owner gave it; or a URL: s3://, gs://, az://.")
+    ],
+    out: Annotated[
+        str, typer.Option(help="The store: a new folder, or one to go on with; or a URL.")
+    ],
     workers: Annotated[
         int | None,
         typer.Option(
@@ -71,34 +75,36 @@ def prepare(
     """Find, follow and cut the face of every presentation, with its depth, into a store.
 
     Stopped or killed at any moment, the same command goes on where it was, with any engine. A video
-    that cannot be read becomes a row with its reason. The store holds faces: only you may read it
-    (mode 0700), and `vivant data delete` removes it.
+    that cannot be read becomes a row with its reason. The store holds faces: only you may read a
+    folder (mode 0700), whose a bucket is its owner says, and `vivant data delete` removes it.
+    Credentials for URLs come from the environment (docs/scale.md).
 
     Exit code: 0 where all was stored, 1 where something was refused or misnamed.
     """
-    from vivant.datasets.made_up import is_made_up
     from vivant.preparation.manifest import current_manifest
+    from vivant.preparation.place import to_place
     from vivant.preparation.presentation import preparer
     from vivant.preparation.run import prepare as run
     from vivant.preparation.settings import PreparationSettings
+    from vivant.preparation.skeleton import read_data_set
     from vivant.preparation.store import Store
 
     require_ray_for(engine, address=address, patience=patience)
     dataset: DataSet = find(DATASETS, name, "data set")()
     limit = _max_frames(frames)
-    reading = dataset.read(root)
+    source, target = to_place(root), to_place(out)
+    reading, made_up = read_data_set(dataset, source)
     settings = PreparationSettings(max_frames=limit, depth_maps=depth_maps is not None)
-    made_up = is_made_up(root, reading.presentations)
-    store = Store.create(out, current_manifest(dataset.name, settings, is_synthetic=made_up))
+    store = Store.create(target, current_manifest(dataset.name, settings, is_synthetic=made_up))
     rows, num_all = reading.presentations, len(reading.presentations)
     if engine is EngineName.RAY:
         # Elsewhere: another folder is the current one there.
-        root, maps = root.absolute(), depth_maps and depth_maps.absolute()
-        work = partial(preparer, root, settings, maps, isolated=not trusted)
+        source, maps = source.absolute(), depth_maps and depth_maps.absolute()
+        work = partial(preparer, source, settings, maps, isolated=not trusted)
         with cluster_engine(address, workers, patience) as (cluster, num_workers):
             _watch(run(rows, store, work, num_workers, cluster), num_all)
     else:
-        work = partial(preparer, root, settings, depth_maps, isolated=not trusted)
+        work = partial(preparer, source, settings, depth_maps, isolated=not trusted)
         _watch(run(rows, store, work, workers or num_cores()), num_all)
     is_sound = _print_end(store, reading.problems, needs_depth=depth_maps is not None)
     raise typer.Exit(int(not is_sound))

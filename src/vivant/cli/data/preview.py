@@ -10,7 +10,7 @@ __all__ = ["preview"]
 
 
 def preview(
-    store: Annotated[Path, typer.Argument(help="Written by `vivant data prepare`.")],
+    store: Annotated[str, typer.Argument(help="Written by `vivant data prepare`.")],
     out: Annotated[Path, typer.Option(help="The picture to write: .png or .jpg.")],
     frames: Annotated[int, typer.Option(min=1, max=400, help="How many frames to show.")] = 24,
     seed: Annotated[int, typer.Option(help="Of their choice.")] = 0,
@@ -23,12 +23,13 @@ def preview(
     from PIL import Image
 
     from vivant.errors import OutputError
+    from vivant.preparation.place import to_place
     from vivant.preparation.preview import preview_sheet
     from vivant.preparation.store import Store
 
     if out.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
         raise typer.BadParameter(f"expected --out to end in .png or .jpg, got {out.name!r}")
-    sheet = preview_sheet(Store(store), frames, seed, only or ())
+    sheet = preview_sheet(Store(to_place(store)), frames, seed, only or ())
     try:
         with open(out, "wb", opener=_private) as file:
             Image.fromarray(sheet).save(file, "PNG" if out.suffix.lower() == ".png" else "JPEG")
