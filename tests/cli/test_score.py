@@ -143,6 +143,30 @@ def test_wrong_usage_is_2(words: list[str], root: Path, tmp_path: Path) -> None:
     assert score(root, *out, *words).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--engine", "ray", "--batch", "4"], "--batch is for --engine local"),
+        (["--patience", "60"], "expected --engine ray with --patience"),
+        (["--gpus-per-worker", "0.5"], "expected --engine ray with --gpus-per-worker"),
+    ],
+)
+def test_options_of_the_other_engine_are_refused(
+    words: list[str], told: str, root: Path, tmp_path: Path
+) -> None:
+    answer = score(root, "--out", tmp_path / "s.parquet", *words)
+    assert answer.exit_code == 2
+    assert told in " ".join(answer.stderr.replace("│", " ").split())
+
+
+def test_url_is_for_a_cluster(tmp_path: Path) -> None:
+    answer = score("s3://bucket/media", "--out", tmp_path / "s.parquet")
+    assert answer.exit_code == 2
+    assert "--engine ray with s3://bucket/media" in " ".join(
+        answer.stderr.replace("│", " ").split()
+    )
+
+
 def test_without_pyarrow_it_says_which_extra_brings_it(root: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['pyarrow'] = None; from vivant.cli.app import main; "

@@ -1,6 +1,7 @@
 """`vivant score`: every video and picture of a folder, into one Parquet file."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +24,7 @@ from vivant.cli.engine import (
 from vivant.cli.evaluate import progress_bar
 
 if TYPE_CHECKING:
-    from vivant.evaluation.score_folder import FolderScores, MediaFolder
+    from vivant.evaluation.score_folder import FolderScores, Judge, MediaFolder
     from vivant.session.session import Session
 
 __all__ = ["score"]
@@ -87,33 +88,39 @@ def score(
 
     is_cluster = engine is EngineName.RAY
     require_ray_for(engine, address=address, patience=patience, gpus_per_worker=gpus_per_worker)
-    if is_cluster and batch is not None:
-        raise typer.BadParameter("--batch is for --engine local: a cluster's worker judges one")
     root, target = to_place(folder), to_place(out)
-    if not is_cluster and not isinstance(root, Path):
-        raise typer.BadParameter(
-            f"expected --engine ray with {folder}: its workers fetch the files"
-        )
+    _require_fit(root, batch, is_cluster=is_cluster)
     require_free(target, force=force)
     media = read_folder(root)
-    with Session.open(
-        model, isolated=not trusted, profile=profile, runtime=runtime, num_threads=threads
-    ) as session:
+    with ExitStack() as opened:
+        session = opened.enter_context(
+            Session.open(
+                model, isolated=not trusted, profile=profile, runtime=runtime, num_threads=threads
+            )
+        )
+        judge: Judge = partial(judge_here, num_workers=workers, batch_clips=batch or BATCH_CLIPS)
         if is_cluster:
             from vivant.distributed.scoring import ClusterJudge
 
-            with (
-                cluster_engine(address, workers, patience, gpus_per_worker) as (cluster, num),
-                progress_bar() as tell,
-            ):
-                judge = ClusterJudge(cluster, num, model, profile, not trusted, threads or 1)
-                found = score_folder(session, media, target, tell, judge)
-        else:
-            here = partial(judge_here, num_workers=workers, batch_clips=batch or BATCH_CLIPS)
-            with progress_bar() as tell:
-                found = score_folder(session, media, target, tell, here)
+            place = cluster_engine(address, workers, patience, gpus_per_worker)
+            cluster, num = opened.enter_context(place)
+            judge = ClusterJudge(cluster, num, model, profile, not trusted, threads or 1)
+        with progress_bar() as tell:
+            found = score_folder(session, media, target, tell, judge)
         _print(found, media, _notes(session), out)
     raise typer.Exit(int(bool(media.problems)))
+
+
+def _require_fit(root: object, batch: int | None, *, is_cluster: bool) -> None:
+    """Refuse what the engine cannot do.
+
+    Raises:
+        typer.BadParameter: it cannot.
+    """
+    if is_cluster and batch is not None:
+        raise typer.BadParameter("--batch is for --engine local: a cluster's worker judges one")
+    if not is_cluster and not isinstance(root, Path):
+        raise typer.BadParameter(f"expected --engine ray with {root}: its workers fetch the files")
 
 
 def _print(found: "FolderScores", media: "MediaFolder", notes: list[str], out: str) -> None:
