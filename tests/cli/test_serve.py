@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,3 +202,64 @@ def test_mistake_is_one_line_and_exit_code_1() -> None:
         "Error: the service can be reached from other machines at 0.0.0.0"
     )
     assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", [("--replicas", "1:4"), ("--address", "auto")])
+def test_what_only_a_cluster_knows_needs_one(option: tuple[str, str], started: list[dict]) -> None:
+    answer = serve(*option)
+    assert answer.exit_code == 2
+    assert started == []
+
+
+def test_on_a_cluster_others_judge_and_the_rest_is_as_it_was(
+    started: list[dict], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found: list[tuple[object, ...]] = []
+
+    class Elsewhere:
+        is_up = True
+        num_pending = 0
+
+        def require_room(self) -> None:
+            pass
+
+        async def check(self, source: object, rate: float) -> None:
+            pass
+
+        async def drain(self) -> None:
+            pass
+
+    judge = Elsewhere()
+
+    class Checkers:
+        def __init__(self, *given: object) -> None:
+            found.append(given)
+
+        def __enter__(self) -> object:
+            return judge
+
+        def __exit__(self, *_: object) -> None:
+            found.append(("closed",))
+
+    module = types.ModuleType("vivant.distributed.serving")
+    module.checkers = Checkers
+    monkeypatch.setitem(sys.modules, "vivant.distributed.serving", module)
+    monkeypatch.chdir(tmp_path)
+    answer = serve(
+        "--engine", "ray", "--address", "head:6379", "--replicas", "2:3", "--port", 81,
+        "--workers", 4, "--threads", 2, "--limit", "max_waiting=5", "--model", "a.onnx.json",
+    )  # fmt: skip
+    assert answer.exit_code == 0, answer.output
+    (plan, address, replicas, name), closed = found
+    assert (address, replicas.least, replicas.most) == ("head:6379", 2, 3)
+    assert name.startswith("vivant-")
+    assert name.endswith("-81")
+    assert (plan.num_workers, plan.num_threads, plan.limits.max_waiting) == (4, 2, 5)
+    assert plan.model == tmp_path / "a.onnx.json"
+    assert closed == ("closed",), "when the service has ended"
+    assert started[0]["service"].judge is judge
+
+
+def test_replicas_that_are_none_are_refused(opened: list[object]) -> None:
+    assert "MIN:MAX" in error_of(InputError, "--engine", "ray", "--replicas", "4:1")
+    assert opened == [], "before the model is loaded"

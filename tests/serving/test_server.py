@@ -3,10 +3,12 @@
 import socket
 
 import pytest
+from starlette.testclient import TestClient
 
 from services import service
 from vivant.errors import InputError
-from vivant.serving.server import is_loopback, require_keys, serve
+from vivant.serving.app import create_app
+from vivant.serving.server import believe, is_loopback, require_keys, serve
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,18 @@ def test_port_that_is_taken_is_named() -> None:
 def test_address_that_is_not_this_machines_is_refused() -> None:
     with service() as parts, pytest.raises(InputError, match="cannot listen at 192.0.2.1"):
         serve(parts, "192.0.2.1", 8080)
+
+
+def test_proxy_that_is_named_is_believed_about_who_asks() -> None:
+    def statuses(proxy: str | None) -> list[int]:
+        with service(request_burst=1, requests_per_minute=0.1) as parts:
+            app = create_app(parts, None)
+            if proxy is not None:
+                believe(app, proxy)
+            with TestClient(app, client=("10.0.0.1", 5)) as asked:
+                said = [{"X-Forwarded-For": f"192.0.2.{i}"} for i in (1, 2, 1)]
+                return [asked.get("/metrics", headers=each).status_code for each in said]
+
+    assert statuses("10.0.0.1") == [200, 200, 429]
+    assert statuses("10.0.0.2") == [200, 429, 429]
+    assert statuses(None) == [200, 429, 429]

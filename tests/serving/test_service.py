@@ -7,13 +7,19 @@ from pathlib import Path
 
 import pytest
 from starlette.requests import Request
+from starlette.testclient import TestClient
 
 from made_up import MadeUpRunner
 from people import person_video
 from services import PUBLIC, SECRET, bearer, client, service
 from vivant.errors import VivantError
+from vivant.serving.app import create_app
 from vivant.serving.keys import Level
+from vivant.serving.limits import ServiceLimits
 from vivant.serving.problems import Problem, Trouble
+from vivant.serving.service import Service
+from vivant.session.session import Session
+from vivant.session.verdict import Verdict
 
 
 def request_from(host: str) -> Request:
@@ -104,3 +110,33 @@ def test_self_test_refuses_what_decides_on_a_black_picture(monkeypatch: pytest.M
         with pytest.raises(VivantError, match="black picture"):
             parts.test_itself()
         assert not parts.is_ready
+
+
+def test_presentations_go_to_the_judge_that_is_given() -> None:
+    class Elsewhere:
+        is_up = True
+        num_pending = 3
+        asked: list[object]
+
+        def __init__(self, verdict: Verdict) -> None:
+            self.verdict, self.asked, self.is_drained = verdict, [], False
+
+        def require_room(self) -> None:
+            pass
+
+        async def check(self, source: object, rate: float) -> Verdict:
+            self.asked.append((source, rate))
+            return self.verdict
+
+        async def drain(self) -> None:
+            self.is_drained = True
+
+    with Session(MadeUpRunner(0.9), isolated=False) as session:
+        judge = Elsewhere(session.check(person_video()))
+        parts = Service(session, ServiceLimits(), keys=None, audit=None, num_workers=1, judge=judge)
+        with TestClient(create_app(parts, None)) as asked:
+            answer = asked.post("/v1/check", content=b"any bytes")
+            assert answer.json()["decision"] == "bona_fide"
+            assert "vivant_pending 3.0" in asked.get("/metrics").text
+    assert [source for source, _ in judge.asked] == [b"any bytes"]
+    assert judge.is_drained

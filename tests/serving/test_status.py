@@ -26,6 +26,25 @@ def test_ready_only_after_the_self_test_and_until_the_end_is_near() -> None:
             assert answer.status_code == 200, "what was on its way is answered"
 
 
+def test_not_ready_while_nothing_judges() -> None:
+    class Gone:
+        is_up = False
+        num_pending = 0
+
+        async def drain(self) -> None:
+            pass
+
+    with client() as asked:
+        own = asked.app.state.service.judge
+        asked.app.state.service.judge = Gone()
+        answer = asked.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "NOT_READY")
+        assert "vivant_ready 0.0" in asked.get("/metrics").text
+        assert asked.get("/livez").status_code == 200
+        asked.app.state.service.judge = own
+        assert asked.get("/readyz").status_code == 200
+
+
 def test_metrics_count_what_happened() -> None:
     with client() as asked:
         asked.post("/v1/check", content=person_video())

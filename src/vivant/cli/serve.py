@@ -1,11 +1,15 @@
 """`vivant serve`: verdicts over HTTP and WebSocket, and a page that films."""
 
+import os
+import socket
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vivant.cli.check import DetectorName, ModelFile, ProfileFile, RuntimeName, Threads
+from vivant.cli.engine import Address, Engine, EngineName, require_ray_for
 
 __all__ = ["serve"]
 
@@ -23,7 +27,12 @@ KeysFile = Annotated[
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")]
 Workers = Annotated[
-    int, typer.Option(min=0, help="Presentations that are watched at a time; 0: one a core.")
+    int,
+    typer.Option(
+        min=0,
+        help="Presentations that are watched at a time; 0: one a core. With --engine ray: by each "
+        "replica; 0: two.",
+    ),
 ]
 Anyone = Annotated[
     bool,
@@ -63,6 +72,16 @@ Drain = Annotated[
     float,
     typer.Option(min=0, help="Seconds after SIGTERM in which requests are still taken, not ready."),
 ]
+NumReplicas = Annotated[
+    str | None,
+    typer.Option(
+        "--replicas",
+        metavar="MIN:MAX",
+        help="With --engine ray: processes that judge, anywhere in the cluster; more while many "
+        "wait.",
+        show_default="1 to as many as have room",
+    ),
+]
 
 
 def serve(
@@ -81,12 +100,16 @@ def serve(
     detector: DetectorName = "blazeface",
     runtime: RuntimeName = "auto",
     threads: Threads = 0,
+    engine: Engine = EngineName.LOCAL,
+    address: Address = None,
+    replicas: NumReplicas = None,
 ) -> None:
     """Answer over HTTP: POST /v1/check, sessions, a stream, and a page with a camera at /.
 
     Files are decoded in processes of their own, nothing is stored, and everything has a limit.
     Ctrl+C or SIGTERM ends it once what was begun is answered.
     """
+    from vivant.distributed.replicas import CheckerPlan, Replicas
     from vivant.parallel import num_cores
     from vivant.serving.audit import AuditLog
     from vivant.serving.keys import read_keys
@@ -97,27 +120,42 @@ def serve(
     from vivant.serving.service import Service
     from vivant.session.session import Session
 
+    require_ray_for(engine, address=address, replicas=replicas)
     is_proxied = proxy is not None or bool(host_name)
     require_keys(host, is_proxied=is_proxied, has_keys=keys is not None, anyone=anyone_may_call)
+    wanted = None if replicas is None else Replicas.parsed(replicas)
     limits = parse_limits(limit or ())
     known = None if keys is None else read_keys(keys)
     log_to_stderr()
-    with Session.open(
-        model, detector=detector, profile=profile, runtime=runtime, num_threads=threads
-    ) as session:
-        written = None if audit is None else AuditLog(audit)
-        service = Service(
-            session, limits, keys=known, audit=written, num_workers=workers or num_cores()
-        )
-        try:
-            run(
-                service,
-                host,
-                port,
-                host_names=tuple(host_name or ()),
-                proxy=proxy,
-                drain_s=drain,
+    with ExitStack() as stack:
+        session = stack.enter_context(
+            Session.open(
+                model, detector=detector, profile=profile, runtime=runtime, num_threads=threads
             )
-        finally:
-            if written is not None:
-                written.close()
+        )
+        written = None if audit is None else stack.enter_context(closing(AuditLog(audit)))
+        judge = None
+        if engine is EngineName.RAY:
+            from vivant.distributed.serving import checkers
+
+            plan = CheckerPlan.made(
+                limits,
+                model=model,
+                detector=detector,
+                profile=profile,
+                runtime=runtime,
+                num_threads=threads,
+                num_workers=workers,
+            )
+            name = f"vivant-{socket.gethostname()}-{port or os.getpid()}"
+            judge = stack.enter_context(checkers(plan, address, wanted, name))
+        service = Service(
+            session,
+            limits,
+            keys=known,
+            audit=written,
+            num_workers=workers or num_cores(),
+            judge=judge,
+        )
+        names = tuple(host_name or ())
+        run(service, host, port, host_names=names, proxy=proxy, drain_s=drain)

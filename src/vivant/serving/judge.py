@@ -4,18 +4,53 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol, runtime_checkable
 
-from vivant.errors import MediaError, Refusal
+from vivant.errors import MediaError
 from vivant.serving.limits import ServiceLimits
-from vivant.serving.problems import Problem, Trouble, of_media_error
+from vivant.serving.places import Places
+from vivant.serving.problems import of_media_error
 from vivant.session.batch import BATCH_CLIPS, conclude_each
 from vivant.session.clip import Seen
 from vivant.session.session import Session, Source
 from vivant.session.verdict import Verdict
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "Judging"]
 
-_EASE = 0.2  # Weight of the newest check in the running mean of what one takes.
+
+@runtime_checkable
+class Judging(Protocol):
+    """What a service asks about presentations: a `Judge` here, or many elsewhere."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether anything judges at the moment."""
+
+    @property
+    def num_pending(self) -> int:
+        """Presentations in work or waiting."""
+
+    def require_room(self) -> None:
+        """Refuse early, before a body is read.
+
+        Raises:
+            Problem: BUSY, with the time after which there may be room.
+        """
+
+    async def check(self, source: Source, rate: float) -> Verdict:
+        """Judge a presentation.
+
+        Args:
+            source: As for `Session.check`, but no path.
+            rate: As there.
+
+        Raises:
+            Problem: BUSY; the media's refusal; or it took longer than answer_timeout_s.
+            Exception: the session failed, by a fault of ours or of the weights.
+        """
+
+    async def drain(self) -> None:
+        """Wait until nothing is in work, and take nothing more."""
 
 
 @dataclass(eq=False)
@@ -42,79 +77,44 @@ class Judge:
 
     def __init__(self, session: Session, limits: ServiceLimits, num_workers: int) -> None:
         self._session = session
-        self._limits = limits
-        self._num_workers = num_workers
+        self._batch_wait_s = limits.batch_wait_s
+        self._places = Places(limits, num_workers)
         self._eyes = ThreadPoolExecutor(num_workers, "vivant-see")
         self._network = ThreadPoolExecutor(1, "vivant-network")
         self._ready: list[_Waiting] = []
         self._num_watched = 0
         self._runner: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[Verdict]] = set()
-        self._mean_s = 0.3
+
+    @property
+    def is_up(self) -> bool:
+        """Always: it is this process."""
+        return True
 
     @property
     def num_pending(self) -> int:
         """Presentations in work or waiting."""
-        return len(self._tasks)
+        return self._places.num_taken
 
     def require_room(self) -> None:
-        """Refuse early, before a body is read.
-
-        Raises:
-            Problem: BUSY, with the time after which there may be room.
-        """
-        if len(self._tasks) >= self._num_workers + self._limits.max_waiting:
-            wait_s = self._mean_s * len(self._tasks) / self._num_workers
-            raise Problem(
-                Trouble.BUSY,
-                f"{self._num_workers} presentations are in work and {self._limits.max_waiting} "
-                "wait (max_waiting): try again",
-                wait_s,
-            )
+        """As for `Judging`."""
+        self._places.require_room()
 
     async def check(self, source: Source, rate: float) -> Verdict:
-        """Judge a presentation.
-
-        Args:
-            source: As for `Session.check`, but no path.
-            rate: As there.
-
-        Raises:
-            Problem: BUSY; the media's refusal; or it took longer than answer_timeout_s.
-            Exception: the session failed, by a fault of ours or of the weights.
-        """
-        self.require_room()
-        # A task of its own: what was begun goes on, and keeps its place, when nobody waits for it.
-        task = asyncio.get_running_loop().create_task(self._check(source, rate))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        """As for `Judging`."""
         try:
-            return await asyncio.wait_for(asyncio.shield(task), self._limits.answer_timeout_s)
-        except TimeoutError:
-            raise Problem(
-                Refusal.TIMEOUT,
-                f"no verdict within {self._limits.answer_timeout_s:g} seconds (answer_timeout_s): "
-                "the machine is busy, try again",
-            ) from None
+            return await self._places.hold(partial(self._check, source, rate))
         except MediaError as error:
             raise of_media_error(error) from error
 
     async def drain(self) -> None:
         """Wait until nothing is in work, and end the threads."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._places.drain()
         self._eyes.shutdown()
         self._network.shutdown()
-
-    def _done(self, task: "asyncio.Task[Verdict]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # Known to whoever waited; else nobody asks.
 
     async def _check(self, source: Source, rate: float) -> Verdict:
         loop = asyncio.get_running_loop()
         self._num_watched += 1
-        started_s = loop.time()
         try:
             seen = await loop.run_in_executor(
                 self._eyes, partial(self._session.see, source, rate=rate)
@@ -126,7 +126,6 @@ class Judge:
         if self._runner is None or self._runner.done():
             self._runner = loop.create_task(self._run())
         answer = await waiting.verdict
-        self._mean_s += _EASE * (loop.time() - started_s - self._mean_s)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -136,7 +135,7 @@ class Judge:
         loop = asyncio.get_running_loop()
         while self._ready:
             if self._num_watched and sum(len(one.seen.clips) for one in self._ready) < BATCH_CLIPS:
-                await asyncio.sleep(self._limits.batch_wait_s)
+                await asyncio.sleep(self._batch_wait_s)
             batch, self._ready = self._ready, []
             seen = [one.seen for one in batch]
             answers = await loop.run_in_executor(

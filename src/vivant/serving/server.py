@@ -8,6 +8,8 @@ import socket
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from vivant.errors import InputError
 from vivant.serving.app import create_app
@@ -16,7 +18,7 @@ from vivant.serving.gate import LOOPBACK_HOSTS
 from vivant.serving.service import Service
 from vivant.serving.sockets import bounded_sockets
 
-__all__ = ["is_loopback", "require_keys", "serve"]
+__all__ = ["believe", "is_loopback", "require_keys", "serve"]
 
 _TICK_S = 0.05
 _STREAMS_S = 20.0  # How long streams may go on when the service is to end.
@@ -56,6 +58,16 @@ def require_keys(host: str, *, is_proxied: bool, has_keys: bool, anyone: bool) -
             f"the service can be reached from other machines {reached}: make keys (`vivant key "
             "add NAME --file keys.json`) and start with --keys keys.json, or say --anyone-may-call"
         )
+
+
+def believe(app: FastAPI, proxy: str) -> None:
+    """Let an application believe a reverse proxy about who asks, where another server runs it.
+
+    Args:
+        app: Of `create_app`, before it starts.
+        proxy: The proxy's address.
+    """
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxy)
 
 
 def serve(

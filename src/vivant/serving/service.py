@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import hmac
-import io
 import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -11,21 +10,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
-import numpy as np
 from fastapi import Depends
-from PIL import Image
 from starlette.requests import HTTPConnection
 
-from vivant.errors import VivantError
 from vivant.records import Finding, Reason
 from vivant.serving.audit import AuditLog, of_outcome
 from vivant.serving.counters import Counters
-from vivant.serving.judge import Judge
+from vivant.serving.judge import Judge, Judging
 from vivant.serving.keys import Keys, Level
 from vivant.serving.limits import ServiceLimits
 from vivant.serving.media import Media
 from vivant.serving.problems import Problem, Trouble
 from vivant.serving.rates import Rates, of_address
+from vivant.serving.self_test import require_working
 from vivant.serving.sessions import CheckSession, CheckSessions, SeenMedia
 from vivant.session.session import Session
 from vivant.session.verdict import Decision, Verdict
@@ -53,6 +50,8 @@ class Service:
         keys: Who may call; None: anyone may, and is trusted.
         audit: Where verdicts are written down; None: nowhere.
         num_workers: Presentations that are watched at a time.
+        judge: Who judges presentations that are sent whole; None: the session, in this process.
+            What a stream films the session judges.
     """
 
     def __init__(
@@ -63,12 +62,13 @@ class Service:
         keys: Keys | None,
         audit: AuditLog | None,
         num_workers: int,
+        judge: Judging | None = None,
     ) -> None:
         self.session = session
         self.limits = limits
         self.keys = keys
         self.num_workers = num_workers
-        self.judge = Judge(session, limits, num_workers)
+        self.judge: Judging = judge or Judge(session, limits, num_workers)
         self.sessions = CheckSessions(limits)
         self.seen_media = SeenMedia(secrets.token_bytes(32))
         self.counters = Counters(lambda: self.judge.num_pending, lambda: self.is_ready)
@@ -82,7 +82,7 @@ class Service:
     @property
     def is_ready(self) -> bool:
         """Whether new requests are welcome."""
-        return self.is_tested and not self.is_draining
+        return self.is_tested and self.judge.is_up and not self.is_draining
 
     def test_itself(self) -> None:
         """Decode a picture, look at it and run the network, before anybody waits for it.
@@ -90,18 +90,7 @@ class Service:
         Raises:
             VivantError: it does not work.
         """
-        file = io.BytesIO()
-        Image.fromarray(np.zeros((240, 320, 3), np.uint8)).save(file, "JPEG")
-        verdict = self.session.check(file.getvalue())
-        if verdict.decision is not Decision.NO_DECISION:
-            raise VivantError(
-                f"a black picture was judged {verdict.decision}: do not use this model"
-            )
-        num_frames = self.session.card.architecture.num_frames
-        side = self.session.card.preprocessing.crop_side_px
-        scores = self.session.runner.run(np.zeros((1, num_frames, side, side, 3), np.uint8))
-        if not 0 <= scores.bona_fide_score[0] <= 1:
-            raise VivantError("the network's score is none: its weights are damaged")
+        require_working(self.session)
         self.is_tested = True
 
     def identify(self, connection: HTTPConnection, secret: str | None) -> Caller:

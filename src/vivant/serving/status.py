@@ -55,6 +55,8 @@ async def readyz(service: Asked) -> Response:
         raise Problem(Trouble.GOING_DOWN, "the service is being stopped")
     if not service.is_tested:
         raise Problem(Trouble.NOT_READY, "the service is starting")
+    if not service.judge.is_up:
+        raise Problem(Trouble.NOT_READY, "nothing that judges is up at the moment")
     return Response('{"status":"ready"}', media_type="application/json")
 
 

@@ -1,0 +1,171 @@
+"""What judges in a cluster: many of it run there, each in a process of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vivant.errors import InputError, Refusal, VivantError
+from vivant.runtimes.opening import AUTO
+from vivant.serving.judge import Judge
+from vivant.serving.limits import ServiceLimits
+from vivant.serving.problems import Problem, Trouble
+from vivant.serving.self_test import require_working
+from vivant.session.session import Session, Source
+from vivant.session.verdict import Verdict
+
+__all__ = ["Checker", "CheckerPlan", "Refused", "Replicas", "trouble_in"]
+
+# Ray tells of a replica that does not start in a text with its traces; between these is ours.
+_BEGIN, _END = "<<vivant: ", " :vivant>>"
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """How many there may be."""
+
+    least: int
+    most: int
+
+    @classmethod
+    def parsed(cls, text: str) -> "Replicas":
+        """Those that a command line asks for.
+
+        Args:
+            text: `MIN:MAX`, or one number for both.
+
+        Raises:
+            InputError: it is none of these.
+
+        >>> Replicas.parsed("1:4"), Replicas.parsed("2")
+        (Replicas(least=1, most=4), Replicas(least=2, most=2))
+        """
+        least, colon, most = text.partition(":")
+        try:
+            parsed = cls(int(least), int(most if colon else least))
+        except ValueError:
+            parsed = cls(0, 0)
+        if not 1 <= parsed.least <= parsed.most:
+            raise InputError(
+                f"expected replicas as MIN:MAX, such as 1:4, or one number, got {text!r}"
+            )
+        return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerPlan:
+    """What each replica opens."""
+
+    model: Path | None
+    """The card: absolute, and readable under this path wherever a replica may run; None: the model
+    that ships."""
+    profile: Path | None
+    detector: str
+    runtime: str
+    num_threads: int
+    """Of the network."""
+    num_workers: int
+    """Presentations that one replica watches at a time."""
+    limits: ServiceLimits
+
+    @classmethod
+    def made(
+        cls,
+        limits: ServiceLimits,
+        *,
+        model: Path | None = None,
+        profile: Path | None = None,
+        detector: str = "blazeface",
+        runtime: str = AUTO,
+        num_threads: int = 0,
+        num_workers: int = 0,
+    ) -> "CheckerPlan":
+        """A plan whose paths mean the same in processes that run elsewhere.
+
+        Args:
+            limits: Of requests.
+            model: As for `Session.open`; so are the next three.
+            profile: See there.
+            detector: See there.
+            runtime: See there.
+            num_threads: Of the network; 0: one, which is what a replica asks the cluster for.
+            num_workers: Presentations that one replica watches at a time; 0: two, which share runs
+                of the network.
+        """
+        name, colon, file = detector.partition(":")
+        return cls(
+            model=None if model is None else model.absolute(),
+            profile=None if profile is None else profile.absolute(),
+            detector=f"{name}:{Path(file).absolute()}" if colon else name,
+            runtime=runtime,
+            num_threads=num_threads or 1,
+            num_workers=num_workers or 2,
+            limits=limits,
+        )
+
+    @property
+    def num_places(self) -> int:
+        """Presentations that one replica takes: in work, and waiting."""
+        return self.num_workers + self.limits.max_waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A `Problem`, as it goes from one process to another: an answer, and no failure of Ray's."""
+
+    code: Refusal | Trouble
+    detail: str
+    retry_after_s: float | None
+
+    def problem(self) -> Problem:
+        """What the caller is answered."""
+        return Problem(self.code, self.detail, self.retry_after_s)
+
+
+class Checker:
+    """One replica: a session, and the queue before it.
+
+    Args:
+        plan: What it opens.
+
+    Raises:
+        RuntimeError: it cannot be opened, or fails its self-test; `trouble_in` reads out why.
+    """
+
+    def __init__(self, plan: CheckerPlan) -> None:
+        try:
+            self._session = Session.open(
+                plan.model,
+                detector=plan.detector,
+                profile=plan.profile,
+                runtime=plan.runtime,
+                num_threads=plan.num_threads,
+            )
+            require_working(self._session)
+        except VivantError as error:
+            raise RuntimeError(f"{_BEGIN}{error}{_END}") from error
+        self._judge = Judge(self._session, plan.limits, plan.num_workers)
+
+    async def check(self, source: Source, rate: float) -> Verdict | Refused:
+        """Judge a presentation.
+
+        Raises:
+            Exception: the session failed, by a fault of ours or of the weights.
+        """
+        try:
+            return await self._judge.check(source, rate)
+        except Problem as problem:
+            return Refused(problem.code, problem.detail, problem.retry_after_s)
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._session.close()
+
+
+def trouble_in(text: str) -> str | None:
+    """Why a replica did not start, out of what Ray tells of it; None: it says nothing of ours.
+
+    >>> trouble_in("RuntimeError: <<vivant: cannot read a.json :vivant>> The above ...")
+    'cannot read a.json'
+    """
+    _, begin, rest = text.partition(_BEGIN)
+    trouble, end, _ = rest.partition(_END)
+    return trouble if begin and end else None

@@ -1,0 +1,30 @@
+"""A session looks at a picture and runs its network, before anybody waits for it."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from vivant.errors import VivantError
+from vivant.session.session import Session
+from vivant.session.verdict import Decision
+
+__all__ = ["require_working"]
+
+
+def require_working(session: Session) -> None:
+    """Decode a picture, look at it and run the network.
+
+    Raises:
+        VivantError: it does not work.
+    """
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((240, 320, 3), np.uint8)).save(file, "JPEG")
+    verdict = session.check(file.getvalue())
+    if verdict.decision is not Decision.NO_DECISION:
+        raise VivantError(f"a black picture was judged {verdict.decision}: do not use this model")
+    num_frames = session.card.architecture.num_frames
+    side = session.card.preprocessing.crop_side_px
+    scores = session.runner.run(np.zeros((1, num_frames, side, side, 3), np.uint8))
+    if not 0 <= scores.bona_fide_score[0] <= 1:
+        raise VivantError("the network's score is none: its weights are damaged")

@@ -1,0 +1,238 @@
+"""`vivant serve --engine ray` as a user runs it: the same answers, and deaths that nobody notices.
+
+The plain service is tested in tests/serving; what it shares with this one is not tested again.
+"""
+
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from ray import serve
+
+import served_process
+from clusters import Nodes, cluster, command_of
+from people import person_video
+from served_process import HOST, Served, is_running, served, tree
+from vivant.distributed import serving as module
+from vivant.distributed.cluster import Room
+from vivant.distributed.replicas import CheckerPlan, Replicas
+from vivant.distributed.serving import checkers
+from vivant.errors import ClusterError
+from vivant.serving.limits import ServiceLimits
+
+CLIP = person_video()
+PATIENCE_S = 60.0
+START_S = 240
+PLACES = 6
+"""Of two replicas: two presentations in work and one that waits, each."""
+REAL = Path(__file__).parents[3] / "shared" / "media" / "webcam_bona_fide" / "again.mkv"
+
+# Fast: what is refused before anything is started.
+
+
+def test_more_replicas_than_have_room_are_refused_with_what_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = Room(2, 4.0, 0.0, (2.0, 2.0), 4.0)
+    plan = CheckerPlan.made(ServiceLimits())
+
+    class Connected:
+        def __enter__(self) -> Room:
+            return room
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(module, "connected", lambda address: Connected())
+    monkeypatch.setattr(serve, "start", lambda **_: pytest.fail("nothing may be started"))
+    with (
+        pytest.raises(ClusterError, match="room for 5 replicas of 0.9 CPUs each.*2 nodes, 4 CPUs"),
+        checkers(plan, None, Replicas(5, 9), "vivant-test"),
+    ):
+        pass
+
+
+# Slow: what starts Ray.
+
+
+def ask(
+    port: int, path: str, body: bytes | None = None, method: str = "POST", token: str | None = None
+) -> tuple[int, dict[str, object]]:
+    """Status and answer; a form's type is not needed: the content decides."""
+    with closing(http.client.HTTPConnection(HOST, port, timeout=PATIENCE_S)) as connection:
+        headers = {"Content-Type": "application/octet-stream"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+
+def verdict(port: int, clip: bytes = CLIP) -> dict[str, object]:
+    status, answer = ask(port, "/v1/check", clip)
+    assert status == 200, answer
+    answer.pop("timings")
+    return answer
+
+
+def replicas_of(roots: list[int]) -> list[int]:
+    """Processes that judge, the eldest first."""
+    found = [pid for root in roots for pid in tree(root) if b":Checker" in command_of(pid)]
+    return sorted(set(found))
+
+
+@pytest.fixture(scope="module")
+def _patience() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(served_process, "START_S", START_S)
+        yield
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Served]:
+    # With as many threads as a replica: sums in another order differ in their last digits.
+    with served("--threads", "1", requests_per_minute=1e6, request_burst=1_000_000) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def on_ray(_patience: None) -> Iterator[Served]:
+    options = ("--engine", "ray", "--replicas", "2", "--drain", "1")
+    with served(*options, requests_per_minute=1e6, request_burst=1_000_000) as service:
+        yield service
+
+
+def in_flight(
+    pool: ThreadPoolExecutor, port: int, number: int = PLACES
+) -> list[Future[dict[str, object]]]:
+    begun = [pool.submit(verdict, port) for _ in range(number)]
+    time.sleep(0.3)
+    return begun
+
+
+@pytest.mark.slow
+def test_answers_are_those_of_the_plain_service(plain: Served, on_ray: Served) -> None:
+    assert verdict(on_ray.port) == verdict(plain.port)
+    for refused in (b"no video", CLIP[:1000], b""):
+        assert ask(on_ray.port, "/v1/check", refused) == ask(plain.port, "/v1/check", refused)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.exists(), reason="needs real clips, which are not in the repository")
+def test_real_clip_is_answered_alike(plain: Served, on_ray: Served) -> None:
+    clip = REAL.read_bytes()
+    assert verdict(on_ray.port, clip) == verdict(plain.port, clip)
+
+
+@pytest.mark.slow
+def test_session_goes_round(on_ray: Served) -> None:
+    status, opened = ask(on_ray.port, "/v1/sessions")
+    assert status == 201
+    place, token = f"/v1/sessions/{opened['id']}", str(opened["token"])
+    status, answer = ask(on_ray.port, f"{place}/media", CLIP, "PUT", token)
+    assert status == 200, answer
+    assert "bona_fide_score" not in answer
+    status, kept = ask(on_ray.port, place, method="GET")
+    assert (status, kept["state"]) == (200, "done")
+    assert ask(on_ray.port, f"{place}/media", CLIP, "PUT", token)[0] == 409
+    # The memory of seen media is in one place.
+    _, second = ask(on_ray.port, "/v1/sessions")
+    _, again = ask(
+        on_ray.port, f"/v1/sessions/{second['id']}/media", CLIP, "PUT", str(second["token"])
+    )
+    assert "MEDIA_SEEN_BEFORE" in json.dumps(again)
+
+
+@pytest.mark.slow
+def test_replica_that_is_killed_costs_no_request(on_ray: Served) -> None:
+    expected = verdict(on_ray.port)
+    victims = replicas_of([on_ray.process.pid])
+    assert len(victims) == 2
+    with ThreadPoolExecutor(PLACES) as pool:
+        begun = in_flight(pool, on_ray.port)
+        os.kill(victims[0], signal.SIGKILL)
+        assert [one.result() for one in begun] == [expected] * PLACES
+    assert any("a replica ended" in str(line.get("message")) for line in on_ray.log())
+    deadline_s = time.monotonic() + PATIENCE_S
+    while len(replicas_of([on_ray.process.pid])) < 2:
+        assert time.monotonic() < deadline_s, "no other came in its place"
+        time.sleep(0.5)
+
+
+@pytest.mark.slow
+def test_command_answers_what_it_took_and_leaves_nothing(on_ray: Served) -> None:
+    """The last of those that ask this service: it ends here."""
+    processes = tree(on_ray.process.pid)[1:]
+    with ThreadPoolExecutor(PLACES) as pool:
+        # As many as one replica takes: another, in the place of one that was killed, may not be up.
+        begun = in_flight(pool, on_ray.port, PLACES // 2)
+        on_ray.terminate()
+        assert all(one.result()["status"] for one in begun)
+    assert on_ray.process.wait(PATIENCE_S) == 0
+    deadline_s = time.monotonic() + PATIENCE_S
+    while left := [pid for pid in processes if is_running(pid)]:
+        assert time.monotonic() < deadline_s, f"{left} are still there"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    with cluster(2) as started:
+        yield started
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_patience")
+def test_node_that_is_lost_costs_no_request_and_the_cluster_is_left_as_it_was(
+    nodes: Nodes, plain: Served
+) -> None:
+    expected = verdict(plain.port)
+    options = ("--engine", "ray", "--address", nodes.address, "--replicas", "2")
+    with served(*options, requests_per_minute=1e6, request_burst=1_000_000) as service:
+        assert len(replicas_of(nodes.raylets[:1])) == len(replicas_of(nodes.raylets[1:])) == 1
+        with ThreadPoolExecutor(PLACES) as pool:
+            begun = in_flight(pool, service.port)
+            killing = threading.Thread(target=nodes.kill_node, args=(1,))
+            killing.start()
+            assert [one.result() for one in begun] == [expected] * PLACES
+            killing.join()
+        service.terminate()
+        assert service.process.wait(PATIENCE_S) == 0
+    deadline_s = time.monotonic() + PATIENCE_S
+    while replicas_of(nodes.raylets[:1]):
+        assert time.monotonic() < deadline_s, "replicas stay in the cluster"
+        time.sleep(0.2)
+    assert is_running(nodes.raylets[0])
+
+
+@pytest.mark.slow
+def test_model_that_replicas_cannot_read_is_one_line_and_an_end(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from vivant.cli import app\n"
+        "from vivant.distributed import replicas\n"
+        "made = replicas.CheckerPlan.made\n"
+        "gone = lambda limits, **how: made(limits, **how | {'model': Path('gone.json')})\n"
+        "replicas.CheckerPlan.made = gone\n"
+        "app.main()\n"
+    )
+    command = [served_process.sys.executable, "-c", script, "serve", "--engine", "ray"]
+    answer = served_process.subprocess.run(
+        [*command, "--port", "0", "--replicas", "1"],
+        capture_output=True, text=True, check=False, timeout=START_S, cwd=tmp_path,
+    )  # fmt: skip
+    assert answer.returncode == 1
+    said = [line for line in answer.stderr.splitlines() if line.startswith("Error")]
+    assert said == [
+        f"Error: a replica cannot judge: expected a model card at {tmp_path / 'gone.json'}: "
+        "No such file or directory"
+    ]
+    assert "Traceback" not in answer.stderr
