@@ -60,7 +60,7 @@ def made_up_store(root: Path) -> Path:
     store = Store.create(root / "store", current_manifest("folder", settings, is_synthetic=True))
     for outcome in prepare(rows, store, partial(preparer, root, settings), 1):
         assert outcome.num_frames, outcome.message
-    return store.folder
+    return root / "store"
 
 
 def made_up_data(folder: Path, num_frames: int) -> TrainingData:
@@ -94,7 +94,7 @@ class Way:
     ) -> None:
         fabric = Fabric(accelerator="auto", devices=1, precision=experiment.precision)
         fabric.launch()
-        network, folder = new_network(experiment), RunFolder(data.folder / "unused")
+        network, folder = new_network(experiment), RunFolder(Path("unused"))
         self._watch = Watch()
         self._run = StageRun(
             fabric, experiment, number, network, data, folder, None, self._watch, None

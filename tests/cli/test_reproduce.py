@@ -58,6 +58,14 @@ def test_mistakes_are_told(tmp_path: Path, words: tuple[str, ...], expected: str
     assert expected in str(ended.exception)
 
 
+@pytest.mark.parametrize("options", [("--address", "auto"), ("--gpus-per-run", "0.5")])
+def test_options_of_a_cluster_need_one(tmp_path: Path, options: tuple[str, ...]) -> None:
+    words = ["reproduce", "table1", "--recipe", "smoke", "--out", str(tmp_path / "out"), *options]
+    ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == 2
+    assert f"--engine ray with {options[0]}" in " ".join(ended.output.replace("│", " ").split())
+
+
 def test_a_figure_comes_out_and_says_that_it_is_smoke(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -248,6 +248,29 @@ def test_number_out_of_range_is_wrong_usage(
     assert options[0] in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--address", "auto"), "--engine ray with --address"),
+        (("--workers", "2", "--use-gpu"), "--engine ray with --workers, --use-gpu"),
+        (("--engine", "ray", "--devices", "2"), "--workers with --engine ray, got --devices"),
+    ],
+)
+def test_options_of_another_engine_are_wrong_usage(
+    store: Path, tmp_path: Path, options: tuple[str, ...], told: str
+) -> None:
+    result = train(store, tmp_path / "run", *options)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_what_a_cluster_would_do_is_told_without_one(store: Path, tmp_path: Path) -> None:
+    options = ("--engine", "ray", "--workers", "2", "--set", "data.micro_batch_clips=2")
+    result = train(store, tmp_path / "run", *options, "--dry-run")
+    assert Experiment.model_validate_json(result.stdout).data.micro_batch_clips == 2
+    refused(ConfigError, "x devices .4 x 3.", store, tmp_path / "run", "smoke", *options[:3], "3")
+
+
 def test_training_needs_to_be_told_its_data() -> None:
     result = run("train", "smoke")
     assert result.exit_code == 2

@@ -6,6 +6,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import ray.serve  # noqa: F401
 
-from object_store import bucket, s3_environment, s3_port  # noqa: E402
+from object_store import bucket, s3_environment, s3_port
 
 __all__ = ["bucket", "s3_environment", "s3_port"]

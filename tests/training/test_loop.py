@@ -385,3 +385,13 @@ def test_generators_are_those_of_the_place() -> None:
     found = [drawn(*place) for place in places]
     assert all(len(set(numbers)) == len(places) for numbers in zip(*found, strict=True))
     assert drawn(*places[0]) == found[0]
+
+
+def test_processes_that_see_different_checkpoints_do_not_train(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that is not shared: the first process is elsewhere."""
+    fabric = one_process()
+    monkeypatch.setattr(fabric, "broadcast", lambda place: Position(1, 1, 0, 3))
+    with pytest.raises(TrainingError, match="process 0 sees another last checkpoint .*None, Pos"):
+        train(store, tmp_path / "run", fabric=fabric)

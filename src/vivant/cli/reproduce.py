@@ -15,10 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from vivant.cli.data.listing import Json
+from vivant.cli.engine import Address, Engine, EngineName, require_ray_for
 from vivant.errors import ConfigError
 from vivant.plugins import find
 
 if TYPE_CHECKING:
+    from vivant.reproduction.reproduce import TrainAll
     from vivant.training.config import Experiment
 
 __all__ = ["reproduce"]
@@ -80,28 +82,33 @@ def reproduce(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs, and stop.")] = False,
     as_json: Json = False,
+    engine: Engine = EngineName.LOCAL,
+    address: Address = None,
+    gpus_per_run: Annotated[
+        float,
+        typer.Option(min=0, help="With --engine ray: share of a GPU that each training takes."),
+    ] = 0.0,
 ) -> None:
     """Train, score and compare all that is behind a table or a figure, and write one page.
 
     Stopped or killed at any moment, the same command goes on where it was; what is done is not done
     again, and runs that tables share are trained once. OULU-NPU and SiW come from their owners.
+    On a cluster, whose nodes must share the store and the folder, the trainings go on at once.
     """
-    from vivant.reproduction.plan import runs_of, wanted
+    from vivant.reproduction.plan import wanted
     from vivant.reproduction.reproduce import Order
     from vivant.reproduction.reproduce import reproduce as run
     from vivant.training.progress import Progress
     from vivant.training.start import require_start
 
+    require_ray_for(engine, address=address, gpus_per_run=gpus_per_run)
     targets = wanted(target)
     experiment = _experiment(recipe, settings or [], pretrained)
     require_start(experiment)
     drawn = _size(data, recipe)
     ablation = _combinations(vary or [], target)
     if dry_run:
-        runs = runs_of(targets, ablation)
-        for each in runs:
-            each.experiment(experiment)  # A setting that does not fit is told.
-        typer.echo("\n".join(each.name for each in runs))
+        _list_runs(targets, ablation, experiment)
         return
     order = Order(
         name=target,
@@ -116,8 +123,8 @@ def reproduce(
         facts=_facts(recipe, oulu, siw, drawn),
     )
     console = Console(stderr=True)
-    with _telling(console) as tell:
-        content = run(order, lambda: Progress(console), tell)
+    with _telling(console) as tell, _trainings(engine, address, gpus_per_run, console) as trainings:
+        content = run(order, lambda: Progress(console), tell, trainings)
     if as_json:
         typer.echo(json.dumps(content, indent=2, allow_nan=False))
     else:
@@ -131,6 +138,17 @@ def _experiment(recipe: str, settings: list[str], pretrained: str | None) -> "Ex
     assert isinstance(experiment, Experiment)
     given = [] if pretrained is None else [f"pretrained={json.dumps(pretrained)}"]
     return apply_settings(experiment, [*settings, *given])
+
+
+def _list_runs(
+    targets: tuple[str, ...], ablation: tuple[tuple[str, ...], ...], experiment: "Experiment"
+) -> None:
+    from vivant.reproduction.plan import runs_of
+
+    runs = runs_of(targets, ablation)
+    for each in runs:
+        each.experiment(experiment)  # A setting that does not fit is told.
+    typer.echo("\n".join(each.name for each in runs))
 
 
 def _size(data: str | None, recipe: str) -> str | None:
@@ -190,6 +208,25 @@ def _telling(console: Console) -> Iterator[Callable[[str, int, int], None]]:
             console.print(f"{what} ({done:,} of {num:,})", highlight=False, markup=False)
 
     yield tell
+
+
+@contextmanager
+def _trainings(
+    engine: EngineName, address: str | None, gpus_per_run: float, console: Console
+) -> Iterator["TrainAll | None"]:
+    """How runs are trained; None: here. Who names a cluster that is not there hears it first."""
+    if engine is EngineName.LOCAL:
+        yield None
+        return
+    from vivant.distributed.cluster import connected
+    from vivant.distributed.sweep import Sweep
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    with connected(address) as room:
+        say(str(room))
+        yield Sweep(say, gpus_per_run)
 
 
 def _print(content: dict[str, Any], page: Path) -> None:

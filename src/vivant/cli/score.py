@@ -107,7 +107,8 @@ def score(
             judge = ClusterJudge(cluster, num, model, profile, not trusted, threads or 1)
         with progress_bar() as tell:
             found = score_folder(session, media, target, tell, judge)
-        _print(found, media, _notes(session), out)
+        notes = _notes(session)
+    _print(found, media, notes, out)
     raise typer.Exit(int(bool(media.problems)))
 
 

@@ -1,6 +1,7 @@
 """`vivant train`: three stages, from a prepared store to a model with its card."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vivant.cli.engine import Address, Engine, EngineName, require_ray_for
 from vivant.plugins import find
 
 if TYPE_CHECKING:
@@ -23,6 +25,18 @@ __all__ = ["train"]
 
 RECIPES = "vivant.recipes"
 
+Devices = Annotated[
+    int | None,
+    typer.Option(min=1, help="GPUs, or processes without one.", show_default="1, or torchrun's"),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --engine ray: how many train together.", show_default="1"),
+]
+UseGpu = Annotated[
+    bool, typer.Option("--use-gpu", help="With --engine ray: each worker takes a GPU.")
+]
+
 
 def train(
     recipe: Annotated[
@@ -32,7 +46,7 @@ def train(
             "synthetic benchmark), smoke (plumbing only); the small_ ones are Table 1 in small.",
         ),
     ],
-    data: Annotated[Path, typer.Option(help="A store, written by `vivant data prepare`.")],
+    data: Annotated[str, typer.Option(help="A store of `vivant data prepare`, here or at a URL.")],
     protocol: Annotated[
         str, typer.Option(help="Data set and protocol, such as oulu-npu:1 or siw:2_1.")
     ],
@@ -56,7 +70,7 @@ def train(
         int | None,
         typer.Option(min=1, max=3, help="Only this stage; it starts from the one before in --out."),
     ] = None,
-    devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes without one.")] = 1,
+    devices: Devices = None,
     precision: Annotated[
         str | None, typer.Option(help="32 or bf16-mixed.", show_default="the recipe's")
     ] = None,
@@ -66,54 +80,138 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and the configuration, and stop.")
     ] = False,
+    engine: Engine = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    use_gpu: UseGpu = False,
 ) -> None:
     """Train on the train side of a protocol, and choose the epoch on its dev side.
 
     The test side is not opened. Stopped or killed at any moment, the same command with --resume
     goes on where it was, with the same bits on a processor. The folder has the model with its card,
-    the configuration, the environment, log.csv and TensorBoard's curves.
+    the configuration, the environment, log.csv and TensorBoard's curves. torchrun starts it as
+    `torchrun ... -m vivant train ...`; a cluster's nodes must share the store and the folder.
     """
+    from vivant.preparation.place import to_place
     from vivant.training.data import open_data
-    from vivant.training.folder import RunFolder, environment
-    from vivant.training.loop import fit, require_even_batches
-    from vivant.training.plan import make_plan
-    from vivant.training.progress import Progress
+    from vivant.training.folder import RunFolder
+    from vivant.training.loop import require_even_batches
+    from vivant.training.processes import was_restarted
     from vivant.training.start import require_start
 
+    require_ray_for(engine, address=address, workers=workers, use_gpu=use_gpu)
+    on_ray = engine is EngineName.RAY
+    num = _num_processes(devices, workers, on_ray=on_ray)
     experiment = _experiment(recipe, settings or [], pretrained, seed, precision)
     require_start(experiment)
-    require_even_batches(experiment, devices)
-    found = open_data(data, protocol, experiment.network.num_frames)
+    require_even_batches(experiment, num)
+    found = open_data(to_place(data), protocol, experiment.network.num_frames)
     folder = RunFolder(out)
-    stages = (stage,) if stage else (1, 2, 3)
-    _require_place(folder, experiment, found, stage, resume=resume, dry_run=dry_run)
-    fabric = _launched(devices, experiment)
-    console = Console(stderr=True) if fabric.is_global_zero else None
-    if console is not None:
-        plan = make_plan(fabric, experiment, found, stages)
-        _print_plan(console, recipe, experiment, found, plan)
-        if dry_run:
-            typer.echo(experiment.model_dump_json(indent=2))
-        elif not folder.is_there:
-            made_with = environment(found.described, devices, experiment.precision)
-            folder.begin(experiment, made_with)
-    if dry_run:
-        return
-    fabric.barrier()
-    with Progress(console) as progress:
-        best = fit(fabric, experiment, found, folder, progress, stages=stages)
-    if console is not None:
+    goes_on = resume or (was_restarted() and folder.is_there)
+    _require_place(folder, experiment, found, stage, resume=goes_on, dry_run=dry_run)
+    order = _Order(recipe, experiment, (stage,) if stage else (1, 2, 3))
+    best: Best | None
+    if on_ray and not dry_run:
+        best = _train_on_ray(order, found, folder, num, address, use_gpu=use_gpu)
+    else:
+        best = _train_here(order, found, folder, 1 if on_ray else num, dry_run=dry_run)
+    if best is not None:
         _print_end(folder, experiment, best)
 
 
-def _launched(devices: int, experiment: "Experiment") -> "Fabric":
-    """Processes and devices; each process but the first runs the same command from its start."""
-    from lightning_fabric import Fabric
+def _num_processes(devices: int | None, workers: int | None, *, on_ray: bool) -> int:
+    """How many train together.
 
-    strategy = "ddp" if devices > 1 else "auto"
-    fabric = Fabric(devices=devices, strategy=strategy, precision=experiment.precision)
-    fabric.launch()
-    return fabric
+    Raises:
+        typer.BadParameter: --devices, for a cluster.
+        ConfigError: torchrun has started another number.
+    """
+    from vivant.training.processes import num_processes
+
+    if not on_ray:
+        return num_processes(devices)
+    if devices is not None:
+        raise typer.BadParameter("expected --workers with --engine ray, got --devices")
+    return workers or 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be trained; called, it says what that means."""
+
+    recipe: str
+    experiment: "Experiment"
+    stages: tuple[int, ...]
+
+    def __call__(self, console: Console, fabric: "Fabric", data: "TrainingData") -> None:
+        """Say what will be done, on what, and about how long it takes on a device."""
+        from vivant.training.plan import make_plan
+
+        plan = make_plan(fabric, self.experiment, data, self.stages)
+        _print_plan(console, self.recipe, self.experiment, data, plan)
+
+
+def _train_here(
+    order: _Order, data: "TrainingData", folder: "RunFolder", num_processes: int, *, dry_run: bool
+) -> "Best | None":
+    """In this process and those beside it; the first returns the best epoch.
+
+    Where it is dry, say what would be done, and return nothing.
+    """
+    from vivant.training.folder import environment
+    from vivant.training.loop import fit
+    from vivant.training.processes import launched
+    from vivant.training.progress import Progress
+
+    experiment = order.experiment
+    fabric = launched(num_processes, experiment.precision)
+    console = Console(stderr=True) if fabric.is_global_zero else None
+    if console is not None:
+        order(console, fabric, data)
+        if dry_run:
+            typer.echo(experiment.model_dump_json(indent=2))
+        elif not folder.is_there:
+            made_with = environment(data.described, fabric.world_size, experiment.precision)
+            folder.begin(experiment, made_with)
+    if dry_run:
+        return None
+    fabric.barrier()
+    with Progress(console) as progress:
+        best = fit(fabric, experiment, data, folder, progress, stages=order.stages)
+    return best if console is not None else None
+
+
+def _train_on_ray(
+    order: _Order,
+    data: "TrainingData",
+    folder: "RunFolder",
+    num_workers: int,
+    address: str | None,
+    *,
+    use_gpu: bool,
+) -> "Best":
+    """In the workers of a cluster."""
+    from vivant.distributed.cluster import connected
+    from vivant.distributed.training import Job, train_on_cluster
+
+    console = Console(stderr=True)
+    job = Job(
+        experiment=order.experiment,
+        store=data.folder.absolute() if isinstance(data.folder, Path) else data.folder,
+        protocol=data.name,
+        out=folder.path.absolute(),
+        stages=order.stages,
+        use_gpu=use_gpu,
+        folder=Path.cwd(),
+        announce=order,
+    )
+    with connected(address) as room:
+        console.print(f"{num_workers} workers; {room}", highlight=False, soft_wrap=True)
+        return train_on_cluster(
+            job,
+            num_workers,
+            lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+        )
 
 
 def _experiment(

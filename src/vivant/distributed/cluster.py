@@ -6,7 +6,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ class Room:
 
 @contextmanager
 def connected(address: str | None) -> Iterator[Room]:
-    """A cluster for the time within.
+    """A cluster for the time within, in which standard output is not used: Ray prints to it.
 
     Args:
         address: `HOST:PORT` of its head, `auto` for the one that runs on this machine; None: what
@@ -89,9 +89,11 @@ def connected(address: str | None) -> Iterator[Room]:
             "leave --address away: then this machine is one"
         ) from error
     try:
-        if place != _LOCAL:
-            _require_same_version()
-        yield room()
+        # Of its own accord Ray tells there what has died: that is no result of a command.
+        with redirect_stdout(sys.stderr):
+            if place != _LOCAL:
+                _require_same_version()
+            yield room()
     finally:
         ray.shutdown()
 

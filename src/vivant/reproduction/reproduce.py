@@ -8,7 +8,7 @@ from typing import Any
 
 from vivant.evaluation.report import data_uri
 from vivant.files import write_whole
-from vivant.reproduction.data import Data, open_stores
+from vivant.reproduction.data import Data, Tell, open_stores
 from vivant.reproduction.figures import (
     draw_gallery,
     embed_runs,
@@ -23,7 +23,13 @@ from vivant.reproduction.runs import Run, train
 from vivant.training.config import Experiment
 from vivant.training.progress import Progress
 
-__all__ = ["Order", "needed_sets", "reproduce"]
+__all__ = ["Order", "TrainAll", "needed_sets", "reproduce", "train_here"]
+
+TrainAll = Callable[
+    [Experiment, Sequence[Run], Mapping[str, Data], Path, Callable[[], Progress], Tell],
+    dict[Run, Path],
+]
+"""Trains what is not trained: `train_here`, or on a cluster."""
 
 _FIGURE4 = "figure4.png"
 _WHOLE = Run("model_d", "oulu_npu", "1")
@@ -72,7 +78,8 @@ def needed_sets(order: Order) -> dict[str, Path | None]:
 def reproduce(
     order: Order,
     progress: Callable[[], Progress],
-    tell: Callable[[str, int, int], None],
+    tell: Tell,
+    train_all: TrainAll | None = None,
 ) -> dict[str, Any]:
     """Do what is missing, and write the page. Stopped at any moment, it goes on where it was.
 
@@ -80,6 +87,7 @@ def reproduce(
         order: What is asked for.
         progress: Makes what a training tells of itself.
         tell: Is told of everything else: what, how many are done, of how many.
+        train_all: How runs are trained; None: one after the other, here.
 
     Returns:
         What its JSON holds: tables by name, figures by name, notices.
@@ -94,14 +102,10 @@ def reproduce(
     for run in runs:
         run.experiment(order.recipe)  # What cannot be is told before hours of work.
     stores = open_stores(needed_sets(order), order.folder, order.size, tell)
-    cards: dict[Run, Path] = {}
-    for number, run in enumerate(runs):
-        tell(f"training {run.name}", number, len(runs))
-        data = stores[run.dataset]
-        cards[run] = train(
-            run, order.recipe, data.store, data.fingerprint, order.folder / "runs", runs, progress
-        )
-    scores = RunScores(stores, cards, order.folder / "scores", tell)
+    trained = (train_all or train_here)(
+        order.recipe, runs, stores, order.folder / "runs", progress, tell
+    )
+    scores = RunScores(stores, trained, order.folder / "scores", tell)
     tables = {
         name: compare(name, lines_of(name, order.ablation), scores)
         for name in order.targets
@@ -121,6 +125,40 @@ def reproduce(
     page = render(order.facts, notices, stamp, tables, figures)
     write_whole(order.page, page)
     return content
+
+
+def train_here(
+    recipe: Experiment,
+    runs: Sequence[Run],
+    stores: Mapping[str, Data],
+    folder: Path,
+    progress: Callable[[], Progress],
+    tell: Tell,
+) -> dict[Run, Path]:
+    """Train what is not trained, one run after the other, in this process.
+
+    Args:
+        recipe: Of the whole network.
+        runs: Which.
+        stores: Of their data sets.
+        folder: Of all runs.
+        progress: Makes what a training tells of itself.
+        tell: Is told which is trained.
+
+    Returns:
+        Each run's card.
+
+    Raises:
+        TrainingError: a loss is not a number, or a folder has another run.
+        DataError: a store is damaged.
+        OutputError: no room.
+    """
+    cards: dict[Run, Path] = {}
+    for number, run in enumerate(runs):
+        tell(f"training {run.name}", number, len(runs))
+        data = stores[run.dataset]
+        cards[run] = train(run, recipe, data.store, data.fingerprint, folder, runs, progress)
+    return cards
 
 
 def _figures(order: Order, scores: RunScores) -> dict[str, Any]:

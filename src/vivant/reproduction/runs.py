@@ -19,7 +19,7 @@ from vivant.training.progress import Progress
 from vivant.training.stage_run import steps_before
 from vivant.training.start import new_network
 
-__all__ = ["Run", "train"]
+__all__ = ["Run", "stage1_of", "train"]
 
 _SHARED = "stage1_from.json"
 _ADVISOR = "advisor."
@@ -70,6 +70,8 @@ def train(
     folder: Path,
     others: Sequence[Run],
     progress: Callable[[], Progress],
+    *,
+    accelerator: str = "auto",
 ) -> Path:
     """Train a run, or go on with it, or do nothing where it is done.
 
@@ -84,6 +86,7 @@ def train(
         folder: Of all runs.
         others: Runs whose first stage may serve.
         progress: Makes what is told how far it is.
+        accelerator: `cpu`, `cuda`, or `auto`: the best that this machine has.
 
     Returns:
         The trained model's card.
@@ -101,7 +104,7 @@ def train(
         if card.is_file():
             return card
     data = open_data(store, run.protocol_name, experiment.network.num_frames)
-    fabric = Fabric(devices=1, precision=experiment.precision)
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=experiment.precision)
     fabric.launch()
     if not place.is_there:
         place.begin(experiment, environment(data.described, 1, experiment.precision))
@@ -130,12 +133,11 @@ def _take_over(
         return False
     if mark.is_file() and place.latest() is not None:
         return True
-    wanted = _of_stage1(experiment)
+    wanted = stage1_of(run, recipe)
     for other in others:
-        theirs = other.experiment(recipe)
-        same = (other.dataset, other.protocol) == (run.dataset, run.protocol)
-        if other == run or not same or _of_stage1(theirs) != wanted:
+        if other == run or stage1_of(other, recipe) != wanted:
             continue
+        theirs = other.experiment(recipe)
         there = RunFolder(folder / other.name)
         if not there.is_there or not _has_ended(there, theirs):
             continue
@@ -147,9 +149,19 @@ def _take_over(
     return False
 
 
+def stage1_of(run: Run, recipe: Experiment) -> str:
+    """All that stage 1 of a run depends on: those of which it is the same can share one."""
+    content = {
+        "dataset": run.dataset,
+        "protocol": run.protocol,
+        **_of_stage1(run.experiment(recipe)),
+    }
+    return json.dumps(content, sort_keys=True)
+
+
 def _of_stage1(experiment: Experiment) -> dict[str, object]:
     """All that stage 1 depends on."""
-    content = experiment.model_dump()
+    content = experiment.model_dump(mode="json")
     network = content.pop("network")
     for later in ("model", "stage2", "stage3"):
         del content[later]

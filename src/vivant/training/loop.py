@@ -51,8 +51,8 @@ def fit(
 
     Raises:
         ConfigError: none of the stages, or batches that do not divide by the devices.
-        TrainingError: a loss is not a number, an earlier stage is missing or not at its end, or a
-            later one has begun.
+        TrainingError: a loss is not a number, an earlier stage is missing or not at its end, a
+            later one has begun, or processes see different checkpoints.
         OutputError: no room for a checkpoint.
         DataError: the store is damaged.
     """
@@ -62,6 +62,7 @@ def fit(
     require_even_batches(experiment, fabric.world_size)
     network = new_network(experiment)
     checkpoint = folder.latest()
+    _require_same_place(fabric, folder, checkpoint[0] if checkpoint is not None else None)
     _require_turn(experiment, folder, checkpoint[0] if checkpoint is not None else None, wanted)
     if checkpoint is not None and checkpoint[0].stage not in wanted:
         checkpoint = None  # Of a stage that is done: the next starts from its best epoch.
@@ -130,6 +131,21 @@ def _card_threshold(
         share=(fabric.global_rank, fabric.world_size),
     )  # fmt: skip
     return judge(scores).threshold
+
+
+def _require_same_place(fabric: Fabric, folder: RunFolder, place: Position | None) -> None:
+    """Make sure that all processes go on from one checkpoint: else each trains something else.
+
+    Raises:
+        TrainingError: this one sees another than the first does.
+    """
+    first = fabric.broadcast(place)
+    if place != first:
+        raise TrainingError(
+            f"process {fabric.global_rank} sees another last checkpoint in {folder.path} than "
+            f"process 0 ({place}, {first}): put it on a file system that all machines share, and "
+            "go on with --resume"
+        )
 
 
 def _require_turn(
