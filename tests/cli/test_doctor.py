@@ -23,8 +23,10 @@ def test_says_what_works_and_what_is_off() -> None:
     assert code == 0
     for what in (
         "base",
+        "extra data",
         "extra train",
         "extra serve",
+        "extra ray",
         "face models",
         "runtime onnx",
         "runtime torch",

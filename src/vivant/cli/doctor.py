@@ -17,6 +17,7 @@ from vivant.errors import VivantError
 __all__ = ["doctor"]
 
 _BASE = ("numpy", "av", "Pillow", "opencv-python-headless", "onnxruntime", "pydantic")
+_DATA = ("pylance", "pyarrow", "fsspec", "universal-pathlib")
 _TRAIN = ("torch", "safetensors", "onnx", "onnxscript", "huggingface_hub")
 _SERVE = (
     "fastapi", "uvicorn", "httptools", "websockets", "python-multipart", "prometheus-client",
@@ -77,8 +78,10 @@ def _packages() -> list[Line]:
     lines = []
     for what, names, missing in (
         ("base", _BASE, "broken"),
+        ("extra data", _DATA, "note"),
         ("extra train", _TRAIN, "note"),
         ("extra serve", _SERVE, "note"),
+        ("extra ray", ("ray",), "note"),
     ):
         found = {name: _version(name) for name in names}
         absent = [name for name, number in found.items() if number is None]
