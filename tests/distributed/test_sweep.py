@@ -153,7 +153,7 @@ def test_cluster_trains_what_this_machine_alone_does(tmp_path: Path) -> None:
             for card in (tmp_path / out / run.name).glob("*.safetensors")
         ]
         assert not differing(*map(load_file, cards)), run.name
-        assert f"{run.name}: begins, or goes on, on {os.uname().nodename}" in there.stdout
-        assert f"trained {run.name}" in there.stdout
+        assert f"{run.name}: begins, or goes on, on {os.uname().nodename}" in there.stderr
+        assert f"trained {run.name}" in there.stderr
     shared = {path.parent.name for path in (tmp_path / "there").glob("*/stage1_from.json")}
     assert shared == {C.name, D.name}
