@@ -22,7 +22,7 @@ from vivant.distributed.roll import Roll
 from vivant.errors import ClusterError, InputError
 from vivant.parallel import Failure
 
-__all__ = ["RayEngine", "workers_for"]
+__all__ = ["RayEngine", "block_size", "workers_for"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,8 +30,9 @@ R = TypeVar("R")
 _CPUS = 0.9
 """Of a worker, which keeps about one busy. Whole ones would leave none where workers take all, and
 whatever else Ray has to run would wait for ever, without a word."""
-_MAX_BLOCK = 8  # Things that are handed out together, at most: what a death can cost.
+_BLOCK = 8  # Things that are handed out together: what a death can cost.
 _BLOCKS_PER_WORKER = 8  # At least, where there are enough things: the last ones end together.
+_MAX_BLOCKS = 20_000  # Of which each costs the command memory and a moment: beyond, they grow.
 _INIT_DEATHS = 20  # Workers in a row that do not come to work.
 _SHOWN = 3
 
@@ -93,9 +94,9 @@ class RayEngine:
         roll: "ActorHandle[Roll]",
     ) -> Iterator[tuple[int, R | Failure]]:
         rows = [{"number": n, "item": pickle.dumps(item)} for n, item in enumerate(things)]
-        block = min(_MAX_BLOCK, max(1, len(rows) // (num_workers * _BLOCKS_PER_WORKER)))
+        num_blocks = -(-len(rows) // block_size(len(rows), num_workers))
         with DataContext.current(self._context()):
-            found = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // block)).map(
+            found = ray.data.from_items(rows, override_num_blocks=num_blocks).map(
                 _Worker,
                 fn_constructor_args=(build, roll),
                 num_cpus=_CPUS,
@@ -132,6 +133,16 @@ class RayEngine:
             "has ended, add nodes, or give more time with --patience; what was done is kept, and "
             "the same command goes on with the rest"
         )
+
+
+def block_size(num_things: int, num_workers: int) -> int:
+    """How many things are handed out together.
+
+    >>> block_size(20, 2), block_size(400, 2), block_size(1_000_000, 200)
+    (1, 8, 50)
+    """
+    small = min(_BLOCK, num_things // (num_workers * _BLOCKS_PER_WORKER))
+    return max(1, small, -(-num_things // _MAX_BLOCKS))
 
 
 def workers_for(cpus_by_node: Sequence[float]) -> int:

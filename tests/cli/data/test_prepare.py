@@ -115,3 +115,22 @@ def test_wrong_folder_writes_nothing(tmp_path: Path) -> None:
     assert answer.exit_code == 1
     assert "of SiW" in str(answer.exception)
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("option", ["--address=head:6379", "--patience=60"])
+def test_options_of_a_cluster_are_refused_without_one(
+    root: Path, tmp_path: Path, option: str
+) -> None:
+    code, text = run("prepare", "folder", root, "--out", tmp_path / "store", option)
+    assert code == 2
+    assert "expected --engine ray with" in " ".join(text.replace("│", " ").split())
+    assert not (tmp_path / "store").exists()
+
+
+def test_url_with_a_secret_is_refused_and_not_repeated(root: Path) -> None:
+    answer = CliRunner().invoke(
+        app, ["data", "prepare", "folder", str(root), "--out", "s3://KEY:SECRET@bucket/store"]
+    )
+    assert answer.exit_code == 1
+    assert "without @ and ?, which come with secrets" in str(answer.exception)
+    assert "SECRET" not in answer.output + str(answer.exception)
