@@ -59,6 +59,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/scale.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .
