@@ -7,7 +7,7 @@ import pytest
 
 from prepared import filled, new_store, prepared, presentation
 from vivant.errors import OutputError
-from vivant.preparation.place import Place, sizes_below, table_uri, to_place
+from vivant.preparation.place import Place, names_in, sizes_below, table_uri, to_place
 from vivant.preparation.schema import frame_rows, presentation_rows
 from vivant.preparation.store import Store
 from vivant.preparation.writer import Writer
@@ -204,3 +204,25 @@ def test_lost_network_is_told_and_leaves_a_whole_store(
         ):
             writer.append([prepared(presentation("b"))])
     assert is_sound(store)
+
+
+def test_table_that_another_writer_made_at_the_same_moment_is_taken(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = to_place(f"{bucket}/store")
+    with new_store(folder).writing() as writer:
+        writer.append([prepared(presentation("a"))])
+    asked: list[Place] = []
+
+    def names(place: Place) -> list[str]:
+        """Nothing yet, when it is asked for the first time."""
+        asked.append(place)
+        return names_in(place) if asked.count(place) > 1 else []
+
+    monkeypatch.setattr("vivant.preparation.writer.names_in", names)
+    with Store(folder).writing() as writer:
+        writer.append([prepared(presentation("b"))])
+    assert [row["path"] for row in Store(folder).presentations()] == [
+        "videos/a.mp4",
+        "videos/b.mp4",
+    ]

@@ -185,6 +185,15 @@ class _Table:
                 shutil.rmtree(path)
             lance.write_dataset(schema.empty_table(), self._uri, mode="create")
         except (OSError, RuntimeError) as error:
+            if isinstance(path, Path) or not self._is_made(path):
+                raise self._unwritable(error) from error
+            # Another writer was faster, at a URL: who appends next is told.
+
+    def _is_made(self, path: Place) -> bool:
+        """Whether the table has a version."""
+        try:
+            return bool(names_in(path / "_versions"))
+        except OSError as error:
             raise self._unwritable(error) from error
 
     def _open(self) -> lance.LanceDataset:
