@@ -191,15 +191,3 @@ def test_error_of_a_worker_is_the_command_s(train: Callable[..., Any]) -> None:
     assert found.stderr.splitlines()[-1] == f"Error: {ERROR}"
     assert "Traceback" not in found.stderr
     assert "start again" not in found.stderr
-
-
-@pytest.mark.slow
-def test_too_many_workers_end_the_command(train: Callable[..., Any], tmp_path: Path) -> None:
-    options = ("--set", "data.micro_batch_clips=1", "--set", "data.batch_clips=512")
-    found = train("run", *options, "--engine", "ray", "--workers", 512)
-    assert found.returncode == 1
-    assert (
-        "Error: expected room for 512 workers of 0.9 CPUs each; the cluster has 1 node"
-        in found.stderr
-    )
-    assert not (tmp_path / "run").exists()
