@@ -20,11 +20,10 @@ HADOLINT = shutil.which("hadolint") or shutil.which("hadolint", path=Path(sys.pr
 
 
 @pytest.mark.skipif(HADOLINT is None, reason="hadolint is not installed")
-def test_dockerfile_has_no_fault() -> None:
+@pytest.mark.parametrize("name", ["Dockerfile", "deploy/Dockerfile.ray"])
+def test_dockerfile_has_no_fault(name: str) -> None:
     assert HADOLINT is not None
-    ran = subprocess.run(
-        [HADOLINT, "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    ran = subprocess.run([HADOLINT, name], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
 
 
