@@ -9,8 +9,8 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from vivant.distributed import deployment as module
+from vivant.distributed.cluster import CPUS_PER_WORKER
 from vivant.distributed.deployment import (
-    CPUS_PER_REPLICA,
     checker_deployment,
     remote_judge,
 )
@@ -30,8 +30,8 @@ def test_replicas_follow_the_queue_and_leave_room_for_ray() -> None:
     assert scaling.target_ongoing_requests == PLAN.num_workers == 2
     assert config.max_ongoing_requests == PLAN.num_places == 3
     assert config.graceful_shutdown_timeout_s == 20
-    assert 0 < CPUS_PER_REPLICA < 1
-    assert made.ray_actor_options["num_cpus"] == CPUS_PER_REPLICA
+    assert 0 < CPUS_PER_WORKER < 1
+    assert made.ray_actor_options["num_cpus"] == CPUS_PER_WORKER
 
 
 class Handle(DeploymentHandle):

@@ -25,7 +25,11 @@ from vivant import __version__
 from vivant.errors import ClusterError
 from vivant.parallel import num_cores
 
-__all__ = ["Room", "connected", "here", "room"]
+__all__ = ["CPUS_PER_WORKER", "Room", "connected", "here", "last_line", "room"]
+
+CPUS_PER_WORKER = 0.9
+"""Of a process that keeps about one busy. Whole ones would leave none where workers take all, and
+whatever else Ray has to run would wait for ever, without a word."""
 
 _ADDRESS = "RAY_ADDRESS"
 _LOCAL = "local"
@@ -127,6 +131,16 @@ def room() -> Room:
     )
 
 
+def last_line(error: object) -> str:
+    r"""What an error of Ray's says, without the traces before it.
+
+    >>> last_line(ValueError("ray::work()\n  File ...\nno room")), last_line(ValueError())
+    ('no room', 'ValueError')
+    """
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
+
+
 def here() -> NodeAffinitySchedulingStrategy:
     """For an actor that is to live where the command runs: it ends with it, and not before."""
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -150,7 +164,7 @@ def _require_same_version() -> None:
         try:
             found = ray.get(each)
         except RayError as error:
-            found = f"none that can be imported ({str(error).strip().splitlines()[-1]})"
+            found = f"none that can be imported ({last_line(error)})"
         if found != __version__:
             problems.append(f"{asked[each]} has {found}")
     if problems:

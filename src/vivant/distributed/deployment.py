@@ -11,15 +11,14 @@ from ray.serve.config import AutoscalingConfig
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
+from vivant.distributed.cluster import CPUS_PER_WORKER
 from vivant.distributed.remote_judge import RemoteJudge
 from vivant.distributed.replicas import Checker, CheckerPlan, Refused, Replicas
 from vivant.session.session import Source
 from vivant.session.verdict import Verdict
 
-__all__ = ["CPUS_PER_REPLICA", "checker_deployment", "remote_judge"]
+__all__ = ["checker_deployment", "remote_judge"]
 
-CPUS_PER_REPLICA = 0.9
-"""Less than one: where replicas take every CPU, what else Ray starts waits for ever."""
 _TRIES = 3  # Of a replica that fails to start.
 _UP_S = 5.0  # How long more are in work than is good before there is another replica ...
 _DOWN_S = 300.0  # ... and how long fewer are before one ends.
@@ -33,7 +32,7 @@ def checker_deployment(plan: CheckerPlan, wanted: Replicas) -> serve.Application
     deployment = serve.deployment(
         Checker,
         name=_NAME,
-        ray_actor_options={"num_cpus": CPUS_PER_REPLICA},
+        ray_actor_options={"num_cpus": CPUS_PER_WORKER},
         # As many as a replica has places for: none is refused there that was taken here.
         max_ongoing_requests=plan.num_places,
         autoscaling_config=AutoscalingConfig(

@@ -17,7 +17,7 @@ from ray.data import ActorPoolStrategy, DataContext
 from ray.data.exceptions import ExecutionTimeoutError
 from ray.exceptions import RayError
 
-from vivant.distributed.cluster import here, room
+from vivant.distributed.cluster import CPUS_PER_WORKER, here, last_line, room
 from vivant.distributed.roll import Roll
 from vivant.errors import ClusterError, InputError
 from vivant.parallel import Failure
@@ -27,9 +27,6 @@ __all__ = ["RayEngine", "block_size", "workers_for"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_CPUS = 0.9
-"""Of a worker, which keeps about one busy. Whole ones would leave none where workers take all, and
-whatever else Ray has to run would wait for ever, without a word."""
 _BLOCK = 8  # Things that are handed out together: what a death can cost.
 _BLOCKS_PER_WORKER = 8  # At least, where there are enough things: the last ones end together.
 _MAX_BLOCKS = 20_000  # Of which each costs the command memory and a moment: beyond, they grow.
@@ -81,10 +78,14 @@ class RayEngine:
             raise ClusterError(self._stuck(list(waiting.values()), in_work)) from error
         except RayError as error:
             raise ClusterError(
-                f"the cluster gave up, with {len(waiting):,} to do: {_last_line(error)}. What was "
+                f"the cluster gave up, with {len(waiting):,} to do: {last_line(error)}. What was "
                 "done is kept: run the same command again"
             ) from error
-        assert not waiting, "Ray Data lost rows without an error"
+        if waiting:  # None was ever seen to be lost; it must not pass for the end.
+            raise ClusterError(
+                f"the cluster ended without {len(waiting):,} results "
+                f"({_names([*waiting.values()])}): run the same command again"
+            )
 
     def _run(
         self,
@@ -99,7 +100,7 @@ class RayEngine:
             found = ray.data.from_items(rows, override_num_blocks=num_blocks).map(
                 _Worker,
                 fn_constructor_args=(build, roll),
-                num_cpus=_CPUS,
+                num_cpus=CPUS_PER_WORKER,
                 num_gpus=self.gpus_per_worker or None,
                 compute=ActorPoolStrategy(
                     min_size=1, max_size=num_workers, initial_size=num_workers
@@ -122,7 +123,7 @@ class RayEngine:
 
     def _stuck(self, waiting: Sequence[object], in_work: Sequence[object]) -> str:
         """For people: what waits, and for what."""
-        wanted = f"{_CPUS:g} CPUs"
+        wanted = f"{CPUS_PER_WORKER:g} CPUs"
         if self.gpus_per_worker:
             wanted += f" and {self.gpus_per_worker:g} GPUs"
         return (
@@ -196,8 +197,3 @@ def _row(number: int, kind: str, result: object) -> dict[str, Any]:
 def _names(items: Sequence[object]) -> str:
     named = ", ".join(str(getattr(item, "path", item)) for item in items[:_SHOWN])
     return named + (", ..." if len(items) > _SHOWN else "")
-
-
-def _last_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip() if lines else type(error).__name__

@@ -11,9 +11,8 @@ from ray.exceptions import RayError
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus
 
-from vivant.distributed.cluster import Room, connected, room
+from vivant.distributed.cluster import CPUS_PER_WORKER, Room, connected, last_line, room
 from vivant.distributed.deployment import (
-    CPUS_PER_REPLICA,
     checker_deployment,
     remote_judge,
 )
@@ -62,14 +61,14 @@ def checkers(
 
 
 def _num_fitting(found: Room) -> int:
-    return sum(int(cpus / CPUS_PER_REPLICA) for cpus in found.cpus_by_node)
+    return sum(int(cpus / CPUS_PER_WORKER) for cpus in found.cpus_by_node)
 
 
 def _require_room(found: Room, replicas: Replicas | None) -> None:
     least = 1 if replicas is None else replicas.least
     if _num_fitting(found) < least:
         raise ClusterError(
-            f"expected room for {least} replicas of {CPUS_PER_REPLICA} CPUs each, but {found}: "
+            f"expected room for {least} replicas of {CPUS_PER_WORKER} CPUs each, but {found}: "
             "choose fewer with --replicas, or add nodes"
         )
 
@@ -97,10 +96,10 @@ def _deployed(plan: CheckerPlan, wanted: Replicas, name: str) -> DeploymentHandl
         if trouble is not None:
             raise ClusterError(f"a replica cannot judge: {trouble}")
         if state.status in (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY):
-            raise ClusterError(f"the replicas did not start: {said.strip().splitlines()[-1]}")
+            raise ClusterError(f"the replicas did not start: {last_line(said)}")
         if time.monotonic() > deadline_s:
             raise ClusterError(
-                f"expected {wanted.least} replicas of {CPUS_PER_REPLICA} CPUs each within "
+                f"expected {wanted.least} replicas of {CPUS_PER_WORKER} CPUs each within "
                 f"{_START_S:g} s, but {room()}: choose fewer with --replicas, wait until others "
                 "are done, or add nodes"
             )

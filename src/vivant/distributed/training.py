@@ -26,7 +26,7 @@ from ray.train.torch import TorchTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 from rich.console import Console
 
-from vivant.distributed.cluster import Room, room
+from vivant.distributed.cluster import CPUS_PER_WORKER, Room, last_line, room
 from vivant.distributed.workers import (
     HandedOverError,
     at_work,
@@ -46,9 +46,6 @@ from vivant.training.progress import Progress
 
 __all__ = ["Job", "train_on_cluster"]
 
-CPUS = 0.9
-"""Of a worker. Whole ones would leave none where workers take all, and what Ray has to run besides
-would wait for ever."""
 _TRIES = 3  # Starts at one and the same checkpoint.
 _ROOM_S = 15.0  # How long a cluster may take to notice that earlier work has ended.
 _AGAIN_S = 600.0  # How long a node that was lost may take to come back.
@@ -129,7 +126,7 @@ def _run_group(job: Job, num_workers: int, box: Any, state: Path) -> None:
     Raises:
         TrainingFailedError: one has died, or raised an error.
     """
-    resources = {"CPU": CPUS} | ({"GPU": 1.0} if job.use_gpu else {})
+    resources = {"CPU": CPUS_PER_WORKER} | ({"GPU": 1.0} if job.use_gpu else {})
     trainer = TorchTrainer(
         _work,
         train_loop_config={"job": job, "box": box},
@@ -213,11 +210,14 @@ def _await_room(
     is_told = False
     while True:
         found = room()
-        if _places(found, use_gpu) >= num_workers and found.free_cpus >= num_workers * CPUS:
+        if (
+            _places(found, use_gpu) >= num_workers
+            and found.free_cpus >= num_workers * CPUS_PER_WORKER
+        ):
             return
         never = tell is None and _places(found, use_gpu) < num_workers
         if never or time.monotonic() > until_s:
-            each = f"{CPUS:g} CPUs" + (" and one GPU" if use_gpu else "")
+            each = f"{CPUS_PER_WORKER:g} CPUs" + (" and one GPU" if use_gpu else "")
             raise ClusterError(
                 f"expected room for {num_workers} workers of {each} each; {found}: ask for fewer "
                 "--workers, add nodes, or wait until other work there has ended"
@@ -253,18 +253,13 @@ def _cause(error: TrainingFailedError) -> str:
         who = f"worker {dead[0]}" if len(dead) == 1 else f"workers {', '.join(map(str, dead))}"
         return f"{who} of the training died (killed, out of memory, or the node was lost)"
     if not failures:
-        return f"the workers cannot be started ({_last_line(error)})"
+        return f"the workers cannot be started ({last_line(error)})"
     rank, failure = next(iter(failures.items()))
-    return f"worker {rank} of the training failed ({type(failure).__name__}: {_last_line(failure)})"
+    return f"worker {rank} of the training failed ({type(failure).__name__}: {last_line(failure)})"
 
 
 def _is_death(failure: Exception) -> bool:
     return isinstance(getattr(failure, "health_check_failure", failure), RayActorError)
-
-
-def _last_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip() if lines else type(error).__name__
 
 
 def _told(place: Position | None) -> str:
