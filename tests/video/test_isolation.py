@@ -228,6 +228,23 @@ def test_frames_that_are_left_end_the_process(
         assert not Path(f"/proc/{child.pid}").exists(), "ended, and no zombie"
 
 
+def test_process_is_killed_before_it_hears_that_it_was_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A nursery that is slow to kill: a process that heard it first would end by an error."""
+    ask = Nursery.ask
+
+    def ask_late(self: Nursery, command: str, pid: int) -> str:
+        if command == "end":
+            time.sleep(0.3)
+        return ask(self, command, pid)
+
+    monkeypatch.setattr(Nursery, "ask", ask_late)
+    with DecoderPool(LIMITS, num_spares=1) as pool:
+        child = pool._spares[0].meet()
+    assert child.status == -signal.SIGKILL
+
+
 def test_several_threads_read_at_once(pool: DecoderPool) -> None:
     files = [clip(), clip("libx264"), picture("PNG"), clip("mjpeg", "avi")]
     expected = [outcome(lambda data=data: read_media(data, 0.1, LIMITS)) for data in files]

@@ -310,11 +310,12 @@ class _Worker:
         if self._is_ended:
             return
         self._is_ended = True
-        # Before it is hung up: to be left is no crash. Who has said nothing has read no file.
+        # Killed before it is hung up: to be left is no crash. Who has said nothing, and ends by
+        # the hanging up, has read no file.
         has_crashed = self._child is not None and self._child.poll() not in (None, 0)
-        self._channel.close()
         if self._child is not None:
             self._child.end()
+        self._channel.close()
         self._memory.close()
         self._nursery.leave(has_crashed=has_crashed)
 
