@@ -107,6 +107,9 @@ def test_score_loses_and_duplicates_nothing(nodes: Nodes, media: Path, tmp_path:
     for _ in range(2):
         time.sleep(3)
         kill(wait_for_workers(nodes, 2)[0])
+    wait_for_workers(nodes, 2)
+    time.sleep(1.5)
+    nodes.kill_node(2)
     text = ended(process, 0)
     assert f"of {NUM_VIDEOS + 2} files" in text
     assert rows_of(tmp_path / "there.parquet") == rows_of(tmp_path / "here.parquet")
