@@ -210,13 +210,19 @@ def test_frames_that_are_left_end_the_process(
     num_taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[_Worker] = []
-    begin = _Worker.ask
+    begin, ask_nursery = _Worker.ask, Nursery.ask
 
     def ask(self: _Worker, data: bytes, interval_s: float) -> None:
         started.append(self)
         begin(self, data, interval_s)
 
+    def ask_late(self: Nursery, command: str, pid: int) -> str:
+        if command == "end":
+            time.sleep(0.3)  # Whoever hears first that it was left ends by an error, not killed.
+        return ask_nursery(self, command, pid)
+
     monkeypatch.setattr(_Worker, "ask", ask)
+    monkeypatch.setattr(Nursery, "ask", ask_late)
     with DecoderPool(LIMITS, num_spares=0) as pool:
         frames = pool.read_media(clip(), 0.1).frames
         for _ in range(num_taken):
@@ -226,23 +232,6 @@ def test_frames_that_are_left_end_the_process(
         frames.close()
         assert child.status == -signal.SIGKILL
         assert not Path(f"/proc/{child.pid}").exists(), "ended, and no zombie"
-
-
-def test_process_is_killed_before_it_hears_that_it_was_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A nursery that is slow to kill: a process that heard it first would end by an error."""
-    ask = Nursery.ask
-
-    def ask_late(self: Nursery, command: str, pid: int) -> str:
-        if command == "end":
-            time.sleep(0.3)
-        return ask(self, command, pid)
-
-    monkeypatch.setattr(Nursery, "ask", ask_late)
-    with DecoderPool(LIMITS, num_spares=1) as pool:
-        child = pool._spares[0].meet()
-    assert child.status == -signal.SIGKILL
 
 
 def test_several_threads_read_at_once(pool: DecoderPool) -> None:
