@@ -1,15 +1,14 @@
 """Counts and ratios of a timed stream; that it scores rightly is tests/session/test_stream.py."""
 
-from pathlib import Path
-
 from people import swaying
 from vivant.bench.streaming import time_stream
 from vivant.records import Frame
 from vivant.runtimes.onnx import OnnxRunner
+from vivant.session.session import STARTER
 
 
-def test_stream_is_timed_window_by_window(lite_graph_path: Path) -> None:
-    runner = OnnxRunner(lite_graph_path.with_suffix(".onnx.json"), num_threads=1)
+def test_stream_is_timed_window_by_window() -> None:
+    runner = OnnxRunner(STARTER, num_threads=1)
     frames = [Frame(pixels, i / 10) for i, pixels in enumerate(swaying(9))]
     exact, once = time_stream("onnx", runner, frames)
     assert (exact.patches, once.patches) == ("exact", "once")

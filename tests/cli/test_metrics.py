@@ -1,9 +1,9 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from commands import run
 
 LINES = [
     *(f"bona_fide,,{score},dev,{at}" for at, score in enumerate((0.9, 0.8, 0.4))),
@@ -22,13 +22,8 @@ def scores(tmp_path: Path) -> Path:
     return path
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vivant", "metrics", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_threshold_of_the_dev_lines_judges_the_test_lines(scores: Path) -> None:
-    found = json.loads(run(scores, "--json").stdout)
+    found = json.loads(run("metrics", scores, "--json").stdout)
     # On dev: of 0.4 and 0.5 both rates are 1/3; the lower one is taken.
     assert found["convention"]["threshold"] == 0.5
     assert found["convention"]["threshold_rule"] == "dev-eer"
@@ -38,7 +33,7 @@ def test_threshold_of_the_dev_lines_judges_the_test_lines(scores: Path) -> None:
 
 
 def test_table_says_convention_intervals_and_what_is_too_few(scores: Path) -> None:
-    ended = run(scores, "--by", "site", "--threshold", "test-eer")
+    ended = run("metrics", scores, "--by", "site", "--threshold", "test-eer")
     assert ended.returncode == 0
     for told in ("OPTIMISTIC", "APCER replay", "95 % (Wilson)", "too few to tell", "ACER (legacy)",
                  "no answer: 1 of 2 replay", "site"):  # fmt: skip
@@ -48,7 +43,10 @@ def test_table_says_convention_intervals_and_what_is_too_few(scores: Path) -> No
 def test_dev_side_of_another_file(scores: Path, tmp_path: Path) -> None:
     dev = tmp_path / "dev.csv"
     dev.write_text("label,score\nbona_fide,0.95\nattack,0.94\n", "utf-8")
-    assert json.loads(run(scores, "--dev", dev, "--json").stdout)["convention"]["threshold"] == 0.95
+    assert (
+        json.loads(run("metrics", scores, "--dev", dev, "--json").stdout)["convention"]["threshold"]
+        == 0.95
+    )
 
 
 def test_lines_of_other_sides_are_never_judged_beside_those_of_test(
@@ -57,7 +55,7 @@ def test_lines_of_other_sides_are_never_judged_beside_those_of_test(
     dev = tmp_path / "dev.csv"
     dev.write_text("label,score\nbona_fide,0.95\nattack,0.94\n", "utf-8")
     for words in (("--dev", dev), ("--threshold", "fixed-0.5"), ()):
-        found = json.loads(run(scores, *words, "--json").stdout)
+        found = json.loads(run("metrics", scores, *words, "--json").stdout)
         assert found["rates"]["bpcer"]["n"] == 3
 
 
@@ -65,8 +63,8 @@ def test_clips_of_a_video_are_judged_by_their_mean(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     path.write_text("video,label,score\na,bona_fide,0.9\na,bona_fide,0.3\nb,attack,0.4\n", "utf-8")
     words = (path, "--threshold", "fixed-0.5", "--json")
-    assert json.loads(run(*words).stdout)["rates"]["bpcer"]["n"] == 2
-    found = json.loads(run(*words, "--video", "video").stdout)
+    assert json.loads(run("metrics", *words).stdout)["rates"]["bpcer"]["n"] == 2
+    found = json.loads(run("metrics", *words, "--video", "video").stdout)
     assert (found["rates"]["bpcer"]["n"], found["rates"]["bpcer"]["errors"]) == (1, 0)
 
 
@@ -79,6 +77,6 @@ def test_clips_of_a_video_are_judged_by_their_mean(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_arguments_say_what_to_do(scores: Path, words, message: str) -> None:
-    ended = run(scores, *words)
+    ended = run("metrics", scores, *words)
     assert ended.returncode == 1
     assert message in ended.stderr.replace("\n", " ")

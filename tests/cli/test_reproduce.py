@@ -1,24 +1,18 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from commands import run
 from reproductions import named_store
 from training_runs import thin_backbone
 from vivant.cli.app import app
 from vivant.errors import VivantError
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vivant", "reproduce", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_dry_run_lists_the_runs_and_does_nothing(tmp_path: Path) -> None:
-    ended = run("table1", "--recipe", "smoke", "--out", tmp_path / "out", "--dry-run")
+    ended = run("reproduce", "table1", "--recipe", "smoke", "--out", tmp_path / "out", "--dry-run")
     assert ended.returncode == 0
     lines = ended.stdout.split()
     assert len(lines) == 12
@@ -26,11 +20,11 @@ def test_dry_run_lists_the_runs_and_does_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     vary = ("--vary", "network.aam.num_patches=2,8", "--vary", "network.fusion=mean")
     words = ("ablation", *vary, "--recipe", "smoke", "--out", tmp_path / "out", "--dry-run")
-    lines = run(*words).stdout.split()
+    lines = run("reproduce", *words).stdout.split()
     assert len(lines) == 3 * (1 + 2)
     assert "oulu_npu-1-model_d-seed2-network.aam.num_patches=8-network.fusion=mean" in lines
     vary = ("--vary", "network.aam.grid_side=7", "--vary", "network.aam.depth_side=7,28")
-    lines = run(*words[:1], *vary, *words[5:]).stdout.split()
+    lines = run("reproduce", *words[:1], *vary, *words[5:]).stdout.split()
     assert len(lines) == 3 * (1 + 2)
     assert "oulu_npu-1-model_d-seed0-network.aam.grid_side=7-network.aam.depth_side=28" in lines
 

@@ -17,7 +17,7 @@ from vivant.records import Frame, Reason
 from vivant.runtimes.onnx import OnnxRunner
 from vivant.runtimes.runner import Runner
 from vivant.runtimes.torch import TorchRunner
-from vivant.session.session import Session
+from vivant.session.session import STARTER, Session
 from vivant.session.stream import Stream
 from vivant.session.verdict import Decision, Verdict
 
@@ -40,8 +40,8 @@ def small_runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
 
 
 @pytest.fixture(scope="module")
-def graph_runner(lite_graph_path: Path) -> Runner:
-    return OnnxRunner(lite_graph_path.with_suffix(".onnx.json"))
+def graph_runner() -> Runner:
+    return OnnxRunner(STARTER)
 
 
 def assert_like_scratch(runner: Runner, some: Iterator[Frame]) -> Stream:
