@@ -1,6 +1,7 @@
 """Fixtures of all tests. Seeds are passed in; nothing here needs a network, a GPU or licensed data."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,15 +82,28 @@ def lite_graph_path(lite_graph: "Exported") -> Path:
     return lite_graph.card_path.with_suffix("")
 
 
-@pytest.fixture
-def lite_traced(
-    lite_graph: "Exported", lite_models: dict[str, ModelProto], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Exports of that network do not trace it again, which takes most of their time."""
+@contextmanager
+def _traced(models: dict[str, ModelProto]) -> Iterator[None]:
     from vivant.export import export
 
-    monkeypatch.setattr(export, "trace_parts", lambda *_: lite_models)
-    monkeypatch.setattr(export, "convert", lambda model, *_: model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "trace_parts", lambda *_: models)
+        patch.setattr(export, "convert", lambda model, *_: model)
+        yield
+
+
+@pytest.fixture
+def lite_traced(lite_graph: "Exported", lite_models: dict[str, ModelProto]) -> Iterator[None]:
+    """Exports of that network do not trace it again, which takes most of their time."""
+    with _traced(lite_models):
+        yield
+
+
+@pytest.fixture(scope="module")
+def lite_traced_once(lite_graph: "Exported", lite_models: dict[str, ModelProto]) -> Iterator[None]:
+    """The same for all exports of a module's tests."""
+    with _traced(lite_models):
+        yield
 
 
 @pytest.fixture(scope="session")

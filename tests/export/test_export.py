@@ -219,6 +219,7 @@ def kinds_of(path: Path) -> dict[str, set[int]]:
     return found
 
 
+@pytest.mark.slow
 def test_int8_graph_is_what_it_says_in_both_runtimes(
     trained: Path, clips: JudgedClips, tmp_path: Path
 ) -> None:

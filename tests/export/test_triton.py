@@ -1,7 +1,6 @@
 """A model repository against NVIDIA's own schema of its configuration, and run as it says."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInsta
 from builders import moved, seeded
 from kserve import Served, read_config
 from vivant.errors import InputError, ParityError
-from vivant.export import export as export_module
 from vivant.export import triton
 from vivant.export.export import Exported, export_graph
 from vivant.export.judged_clips import JudgedClips
@@ -35,18 +33,11 @@ def made_up_clips(num: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def trained(
-    lite_graph: Exported,
-    lite_models: dict[str, onnx.ModelProto],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Path]:
+def trained(lite_traced_once: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`lite` with an operating point, traced once for all tests here."""
     network = moved(seeded(lite()))
     folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export_module, "trace_parts", lambda *_: lite_models)
-        patch.setattr(export_module, "convert", lambda model, *_: model)
-        yield save_checkpoint(network, folder, "lite", training=TRAINED, operating_point=POINT)
+    return save_checkpoint(network, folder, "lite", training=TRAINED, operating_point=POINT)
 
 
 @pytest.fixture(scope="module")

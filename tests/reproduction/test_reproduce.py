@@ -28,6 +28,20 @@ def carry_out(asked: Order) -> tuple[dict[str, Any], list[str]]:
     return reproduce(asked, lambda: Progress(None), tell), told
 
 
+def stop(asked: Order, after_steps: int) -> None:
+    """Carry it out, until someone presses Ctrl-C."""
+    steps = []
+
+    class Stopped(Progress):
+        def step(self, *words: Any) -> None:
+            steps.append(words)
+            if len(steps) == after_steps:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(asked, lambda: Stopped(None), lambda what, done, num: None)
+
+
 def test_figures_are_measured_and_drawn_and_nothing_is_done_twice(oulu: Data, out: Path) -> None:
     asked = order(out, "figure1", "figure4", "figure5", given={"oulu_npu": oulu.store, "siw": None})
     content, told = carry_out(asked)
@@ -54,21 +68,11 @@ def test_figures_are_measured_and_drawn_and_nothing_is_done_twice(oulu: Data, ou
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
 
 
-def test_a_run_that_was_stopped_goes_on(
-    oulu: Data, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.slow
+def test_a_run_that_was_stopped_goes_on(oulu: Data, out: Path) -> None:
     asked = order(out, "figure1", given={"oulu_npu": oulu.store, "siw": None}, is_smoke=True)
     whole, _ = carry_out(replace(asked, folder=out / "whole"))
-    steps = []
-
-    class Stopped(Progress):
-        def step(self, *words: Any) -> None:
-            steps.append(words)
-            if len(steps) == 5:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        reproduce(asked, lambda: Stopped(None), lambda what, done, num: None)
+    stop(asked, after_steps=5)
     content, _ = carry_out(asked)
     assert content["figures"] == whole["figures"]
     assert "SMOKE" in content["notices"][1]
@@ -77,7 +81,7 @@ def test_a_run_that_was_stopped_goes_on(
 
 def test_another_recipe_in_the_same_folder_is_refused(oulu: Data, out: Path) -> None:
     asked = order(out, "figure1", given={"oulu_npu": oulu.store, "siw": None})
-    carry_out(asked)
+    stop(asked, after_steps=1)
     other = replace(asked, recipe=recipe().model_copy(update={"checkpoint_steps": 3}))
     with pytest.raises(TrainingError, match="has another configuration"):
         carry_out(other)

@@ -29,6 +29,7 @@ def weights(card: Path) -> dict[str, torch.Tensor]:
     return load_file(card.with_name(card.name.removesuffix(".json")))
 
 
+@pytest.mark.slow
 def test_stage_1_of_another_run_gives_the_same_bits_as_its_own(oulu: Data, out: Path) -> None:
     alone = weights(done(D, oulu, out / "alone"))
     done(B, oulu, out / "shared", (B, C, D))
@@ -39,6 +40,7 @@ def test_stage_1_of_another_run_gives_the_same_bits_as_its_own(oulu: Data, out: 
     assert all(torch.equal(alone[name], shared[name]) for name in alone)
 
 
+@pytest.mark.slow
 def test_another_seed_protocol_or_backbone_is_not_shared(oulu: Data, out: Path) -> None:
     others = (B, Run("model_b", "oulu_npu", "1", 1), Run("model_a", "oulu_npu", "1"))
     done(B, oulu, out, others)
@@ -76,6 +78,7 @@ def test_other_data_in_the_same_folder_is_refused(oulu: Data, out: Path) -> None
         train(B, recipe(), oulu.store, "f" * 64, out, (), quiet)
 
 
+@pytest.mark.slow
 def test_finer_grid_and_depth_are_trained_behind_the_same_first_stage(
     oulu: Data, out: Path
 ) -> None:

@@ -35,9 +35,11 @@ def assert_alike(one: Scores, other: Scores) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=field.name)
 
 
-@pytest.fixture
-def xml_card(lite_traced: None, lite_card: Path, tmp_path: Path) -> Path:
-    return export_graph(lite_card, tmp_path / "xml", "openvino").card_path
+@pytest.fixture(scope="module")
+def xml_card(
+    lite_traced_once: None, lite_card: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    return export_graph(lite_card, tmp_path_factory.mktemp("xml"), "openvino").card_path
 
 
 def test_own_format_answers_like_onnx(
