@@ -5,24 +5,65 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import ray
 
 from clusters import Nodes, cluster, kill, wait_for_workers
+from made_up import MadeUpRunner
 from people import person_video
 from prepared import content
 from served_process import tree
+from text_session import TextSession
+from vivant.distributed.engine import RayEngine
+from vivant.distributed.scoring import ClusterJudge
+from vivant.evaluation.score_folder import MediaFolder
 from vivant.preparation.place import names_in, read, to_place, write
 from vivant.preparation.store import Store
-
-pytestmark = pytest.mark.slow
+from vivant.session.session import Session
 
 NUM_VIDEOS = 40
+
+# Fast: what needs no cluster.
+
+
+class OneHere(RayEngine):
+    """One worker, in this process; it works on nothing."""
+
+    def __call__(self, build: Any, items: Iterable[Any], num_workers: int, /) -> Iterator[Any]:
+        build()
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("asked", "label", "expected"),
+    [
+        ("auto", "onnx", "onnx"),
+        ("auto", "onnx int8", "onnx"),
+        ("auto", "openvino execute=bf16", "openvino"),
+        ("torch:cuda", "torch bf16", "torch:cuda"),
+    ],
+)
+def test_workers_open_the_runtime_of_the_command(
+    asked: str, label: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[object] = []
+    monkeypatch.setattr(ray, "put", lambda content: ray.ObjectRef.from_random())
+    monkeypatch.setattr(ray, "get", lambda content: {})
+    monkeypatch.setattr(Session, "open", lambda *_, **fields: opened.append(fields["runtime"]))
+    session = TextSession(MadeUpRunner(0.9))
+    monkeypatch.setattr(session.runner, "runtime", label)
+    judge = ClusterJudge(OneHere(), 1, runtime=asked)
+    assert list(judge(session, MediaFolder(tmp_path, (), 0, ()), ())) == []
+    assert opened == [expected]
+
+
+# Slow: what starts Ray.
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +119,7 @@ def kill_node(nodes: Nodes) -> None:
     nodes.kill_node(1)
 
 
+@pytest.mark.slow
 def test_prepare_loses_and_duplicates_nothing(nodes: Nodes, media: Path, tmp_path: Path) -> None:
     undisturbed = started("data", "prepare", "folder", media, "--out", tmp_path / "here")
     ended(undisturbed, 1)  # Two files are refused.
@@ -101,6 +143,7 @@ def test_prepare_loses_and_duplicates_nothing(nodes: Nodes, media: Path, tmp_pat
     assert content(Store(there)) == content(Store(tmp_path / "here"))
 
 
+@pytest.mark.slow
 def test_score_loses_and_duplicates_nothing(nodes: Nodes, media: Path, tmp_path: Path) -> None:
     ended(started("score", media, "--out", tmp_path / "here.parquet"), 0)
     process = started("score", media, "--out", tmp_path / "there.parquet", *on(nodes))
@@ -115,6 +158,7 @@ def test_score_loses_and_duplicates_nothing(nodes: Nodes, media: Path, tmp_path:
     assert rows_of(tmp_path / "there.parquet") == rows_of(tmp_path / "here.parquet")
 
 
+@pytest.mark.slow
 def test_media_stores_and_rows_may_be_at_urls(media: Path, bucket: str, tmp_path: Path) -> None:
     """On a cluster of this machine alone, which ends with the command."""
     small = tmp_path / "small"

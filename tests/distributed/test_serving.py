@@ -98,8 +98,7 @@ def _patience() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Served]:
-    # With as many threads as a replica: sums in another order differ in their last digits.
-    with served("--threads", "1", requests_per_minute=1e6, request_burst=1_000_000) as service:
+    with served(requests_per_minute=1e6, request_burst=1_000_000) as service:
         yield service
 
 

@@ -15,7 +15,7 @@ from vivant.errors import CardError, InputError, MissingExtraError, UnknownNameE
 from vivant.networks.card import ModelCard, Precision, WeightsFile, write_card
 from vivant.runtimes import opening
 from vivant.runtimes.onnx import OnnxRunner
-from vivant.runtimes.opening import open_runner
+from vivant.runtimes.opening import chosen, open_runner
 from vivant.runtimes.openvino import OpenVinoRunner
 from vivant.runtimes.runner import Runner
 from vivant.runtimes.torch import TorchRunner
@@ -271,3 +271,18 @@ def test_every_package_of_a_runtime_is_a_package() -> None:
     """A misspelt one would always be missing."""
     for _, package, _ in opening._CLASSES.values():
         assert find_spec(package) is not None
+
+
+@pytest.mark.parametrize(
+    ("asked", "label", "expected"),
+    [
+        ("auto", "onnx int8", "onnx"),
+        ("auto", "torch", "torch"),
+        ("openvino", "openvino bf16", "openvino"),
+        ("torch:cuda", "torch", "torch:cuda"),
+    ],
+)
+def test_what_was_chosen_can_be_asked_for(asked: str, label: str, expected: str) -> None:
+    runner = MadeUpRunner()
+    runner.runtime = label
+    assert chosen(asked, runner) == expected

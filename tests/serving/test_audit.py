@@ -5,6 +5,7 @@ import io
 import json
 import stat
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from text_session import TextSession, seen
 from vivant.errors import InputError, OutputError, Refusal
 from vivant.serving.audit import AuditLog, AuditRecord, of_outcome
 from vivant.serving.problems import Problem
-from vivant.session.verdict import Decision, Verdict
+from vivant.session.verdict import Decision, ModelIdentity, Verdict
 
 
 def hmac_by_hand(key: bytes, message: bytes) -> str:
@@ -44,8 +45,7 @@ def record_of(outcome: Verdict | Problem, **fields: object) -> AuditRecord:
         "session": None,
         "media_hmac": "ab" * 32,
         "num_bytes": 12,
-        "model_sha256": "0" * 64,
-        "runtime": "onnx",
+        "model": ModelIdentity("lite", "0" * 64, None, "onnx"),
     }
     return of_outcome(outcome, **(given | fields))
 
@@ -105,6 +105,15 @@ def test_record_of_a_verdict_has_what_an_auditor_asks_for(verdict: Verdict) -> N
     assert record.total_s >= 0.75
     age = datetime.now(UTC) - datetime.fromisoformat(record.time)
     assert timedelta(0) <= age + timedelta(milliseconds=1) < timedelta(minutes=1)
+
+
+def test_record_says_what_judged_and_not_what_the_service_has_itself(verdict: Verdict) -> None:
+    """On a cluster that may be another runtime."""
+    elsewhere = replace(verdict, model=replace(verdict.model, runtime="openvino"))
+    record = record_of(elsewhere)
+    assert (record.runtime, record.model_sha256) == ("openvino", verdict.model.sha256)
+    refused = record_of(Problem(Refusal.CORRUPT_MEDIA, "damaged at byte 7"))
+    assert refused.runtime == "onnx"
 
 
 def test_record_of_no_decision_has_its_reasons() -> None:

@@ -104,7 +104,9 @@ def score(
 
             place = cluster_engine(address, workers, patience, gpus_per_worker)
             cluster, num = opened.enter_context(place)
-            judge = ClusterJudge(cluster, num, model, profile, not trusted, threads or 1)
+            judge = ClusterJudge(
+                cluster, num, model, profile, not trusted, threads or 1, runtime=runtime
+            )
         with progress_bar() as tell:
             found = score_folder(session, media, target, tell, judge)
         notes = _notes(session)

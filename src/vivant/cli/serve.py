@@ -111,6 +111,7 @@ def serve(
     """
     from vivant.distributed.replicas import CheckerPlan, Replicas
     from vivant.parallel import num_cores
+    from vivant.runtimes.opening import chosen
     from vivant.serving.audit import AuditLog
     from vivant.serving.keys import read_keys
     from vivant.serving.limits import parse_limits
@@ -143,7 +144,7 @@ def serve(
                 model=model,
                 detector=detector,
                 profile=profile,
-                runtime=runtime,
+                runtime=chosen(runtime, session.runner),
                 num_threads=threads,
                 num_workers=workers,
             )

@@ -85,7 +85,7 @@ class CheckerPlan:
             model: As for `Session.open`; so are the next three.
             profile: See there.
             detector: See there.
-            runtime: See there.
+            runtime: See there; `auto` is chosen by each replica for itself.
             num_threads: Of the network; 0: one, which is what a replica asks the cluster for.
             num_workers: Presentations that one replica watches at a time; 0: two, which share runs
                 of the network.

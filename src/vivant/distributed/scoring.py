@@ -15,6 +15,7 @@ from vivant.networks.card import read_card, read_weights
 from vivant.parallel import Failure
 from vivant.preparation.media import read_files
 from vivant.preparation.place import Place
+from vivant.runtimes.opening import AUTO, chosen
 from vivant.session.report import CheckRecord
 from vivant.session.session import Session
 
@@ -34,9 +35,11 @@ class ClusterJudge:
     """The card beside the weights, here; None: the model that ships."""
     profile: Path | None = None
     isolated: bool = True
-    """As for `Session.open`; so are the three."""
+    """As for `Session.open`; so are the three before."""
     num_threads: int = 1
     """Of each worker's network; 0: one a core of its machine."""
+    runtime: str = AUTO
+    """As the command's session was asked for; `auto` is what that has chosen."""
 
     def __call__(
         self, session: Session, media: MediaFolder, files: Sequence[MediaFile]
@@ -59,7 +62,7 @@ class ClusterJudge:
         build = partial(
             _open_checker,
             ray.put(self._content()),
-            session.runner.runtime,
+            chosen(self.runtime, session.runner),
             # Elsewhere: another folder is the current one there.
             media.root.absolute(),
             isolated=self.isolated,

@@ -10,7 +10,7 @@ from vivant.networks.card import ModelCard, read_card
 from vivant.runtimes.choice import fastest
 from vivant.runtimes.runner import Runner
 
-__all__ = ["AUTO", "RUNTIMES", "open_runner"]
+__all__ = ["AUTO", "RUNTIMES", "chosen", "open_runner"]
 
 AUTO = "auto"
 RUNTIMES = {
@@ -68,6 +68,16 @@ def open_runner(card_path: Path, runtime: str = AUTO, num_threads: int = 0) -> R
         return _open(ready[0] if ready else names[0], "", card_path, num_threads)
     builders = {name: partial(_open, name, "", card_path, num_threads) for name in ready}
     return fastest(builders, card, num_threads)
+
+
+def chosen(asked: str, runner: Runner) -> str:
+    """The runtime to ask for elsewhere, where `auto` might choose another: its last digits differ.
+
+    Args:
+        asked: As for `open_runner`.
+        runner: What that opened.
+    """
+    return runner.runtime.partition(" ")[0] if asked == AUTO else asked
 
 
 def _can_run(name: str, card: ModelCard) -> bool:

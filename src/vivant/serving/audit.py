@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from vivant.errors import InputError, OutputError, Refusal
 from vivant.records import Reason
 from vivant.serving.problems import Problem, Trouble
-from vivant.session.verdict import Decision, Verdict
+from vivant.session.verdict import Decision, ModelIdentity, Verdict
 
 __all__ = ["AuditLog", "AuditRecord", "of_outcome"]
 
@@ -112,11 +112,21 @@ def of_outcome(
     session: str | None,
     media_hmac: str,
     num_bytes: int,
-    model_sha256: str,
-    runtime: str,
+    model: ModelIdentity,
 ) -> AuditRecord:
-    """The record of a verdict, or of media that were refused."""
+    """The record of a verdict, which says what judged, or of media that were refused.
+
+    Args:
+        outcome: Which.
+        request: Its id.
+        caller: Name of the key, or what stands for none.
+        session: Id of the session, if there is one.
+        media_hmac: See `AuditRecord`.
+        num_bytes: Of the media.
+        model: Of the service: what would have judged what was refused.
+    """
     verdict = None if isinstance(outcome, Problem) else outcome
+    judge = model if verdict is None else verdict.model
     point = None if verdict is None else verdict.operating_point
     timings = None if verdict is None else verdict.timings
     return AuditRecord(
@@ -131,9 +141,9 @@ def of_outcome(
         code=outcome.code if isinstance(outcome, Problem) else None,
         bona_fide_score=None if verdict is None else verdict.bona_fide_score,
         threshold=None if point is None else point.threshold,
-        model_sha256=model_sha256,
+        model_sha256=judge.sha256,
         profile_sha256=None if verdict is None else verdict.profile,
-        runtime=runtime,
+        runtime=judge.runtime,
         decode_s=None if timings is None else timings.decode_s,
         faces_s=None if timings is None else timings.faces_s,
         network_s=None if timings is None else timings.network_s,

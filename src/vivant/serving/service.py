@@ -202,8 +202,7 @@ class Service:
                 session=None if session is None else session.id,
                 media_hmac=trail.audited.hexdigest(),
                 num_bytes=trail.num_bytes,
-                model_sha256=self.session.card.weights.sha256,
-                runtime=self.session.runner.runtime,
+                model=self.session.model,
             )
             # Before anybody hears of it: a verdict that is not written down is not given.
             await asyncio.get_running_loop().run_in_executor(None, self._audit.write, record)
