@@ -47,8 +47,11 @@ unit: $(READY)
 wheel: unit
 	$(BIN)/python scripts/check_wheel.py .pytest_cache/d/export/lite.onnx.json
 
+# What measures time, or has nodes killed under it, has the machine for itself.
+ALONE := tests/bench tests/distributed tests/serving
 test-slow: $(READY)
-	$(BIN)/pytest -m slow --durations=10
+	$(BIN)/pytest -m slow --durations=10 $(ALONE)
+	$(PYTEST) --no-loadscope-reorder -m slow $(addprefix --ignore=,$(ALONE))
 
 bench: $(READY)
 	$(BIN)/vivant bench model_d

@@ -1,6 +1,7 @@
 """Where the service listens, for whom; how it ends is in test_termination."""
 
 import socket
+import sys
 
 import pytest
 from starlette.testclient import TestClient
@@ -8,7 +9,7 @@ from starlette.testclient import TestClient
 from services import service
 from vivant.errors import InputError
 from vivant.serving.app import create_app
-from vivant.serving.server import believe, is_loopback, require_keys, serve
+from vivant.serving.server import believe, is_loopback, require_keys, serve, turn_away
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,28 @@ def test_port_that_is_taken_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"cannot listen at 127.0.0.1, port {port}"):
             serve(parts, "127.0.0.1", port)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel does it")
+def test_who_has_connected_gets_in_when_others_are_turned_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address, 5) as early:
+            early.sendall(b"before")
+            turn_away(listener)
+            with pytest.raises(TimeoutError):
+                socket.create_connection(address, 0.3)
+            early.sendall(b" and after")
+            taken, _ = listener.accept()
+            with taken:
+                early.shutdown(socket.SHUT_WR)
+                with taken.makefile("rb") as heard:
+                    assert heard.read() == b"before and after"
+            listener.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, 5)
 
 
 def test_address_that_is_not_this_machines_is_refused() -> None:

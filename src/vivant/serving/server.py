@@ -1,10 +1,15 @@
 """Runs the application: where it listens, for whom, and how it ends."""
 
 import asyncio
+import ctypes
 import ipaddress
 import logging
 import signal
 import socket
+import struct
+import sys
+from asyncio.trsock import TransportSocket
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -18,11 +23,13 @@ from vivant.serving.gate import LOOPBACK_HOSTS
 from vivant.serving.service import Service
 from vivant.serving.sockets import bounded_sockets
 
-__all__ = ["believe", "is_loopback", "require_keys", "serve"]
+__all__ = ["believe", "is_loopback", "require_keys", "serve", "turn_away"]
 
 _TICK_S = 0.05
 _STREAMS_S = 20.0  # How long streams may go on when the service is to end.
 _END_S = 60  # How long requests may, after that.
+_CONNECT_S = 0.5  # For those who have begun to connect.
+_SO_ATTACH_FILTER = 26  # Python does not name it.
 _MESSAGE_OVERHEAD = 64
 
 log = logging.getLogger("vivant.serving")
@@ -158,7 +165,38 @@ class _DrainingServer(uvicorn.Server):
         while self._service.num_streams and patience_s > 0:
             await asyncio.sleep(_TICK_S)
             patience_s -= _TICK_S
+        for server in self.servers:
+            for listener in server.sockets:
+                turn_away(listener)
+        await asyncio.sleep(_CONNECT_S)
         self.should_exit = True
+
+
+def turn_away(listener: TransportSocket | socket.socket) -> None:
+    """Let nobody begin to connect; who has, still gets in. Closing at once would cut those off.
+
+    The kernel passes over what begins a connection, so that whoever tries waits for a second, tries
+    again, and is refused by the closed socket. Elsewhere than on Linux nothing is done.
+
+    Args:
+        listener: It listens, for TCP.
+    """
+    if sys.platform != "linux":
+        return
+    program = b"".join(
+        struct.pack("=HBBI", *statement)
+        for statement in (
+            (0x30, 0, 0, 13),  # Of TCP's header the byte of flags,
+            (0x54, 0, 0, 0x12),  # of that the bits SYN and ACK:
+            (0x15, 0, 1, 0x02),  # where it is SYN alone
+            (0x06, 0, 0, 0),  # none of the packet is let through,
+            (0x06, 0, 0, 0xFFFF),  # else all.
+        )
+    )
+    held = ctypes.create_string_buffer(program)
+    where = struct.pack("@HP", len(program) // 8, ctypes.addressof(held))
+    with suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, where)
 
 
 def _listen(host: str, port: int) -> socket.socket:
