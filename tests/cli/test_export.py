@@ -23,9 +23,13 @@ def test_export_tells_what_it_wrote_and_how_well_it_answers(
         return Exported(folder / "lite.onnx.json", Precision(), {"onnx": report}, (), True)
 
     monkeypatch.setattr(export_module, "export_graph", exported)
-    result = CliRunner().invoke(app, ["export", str(lite_card), "--out", str(tmp_path)])
+    out = tmp_path / "runs[v2]"
+    result = CliRunner().invoke(app, ["export", str(lite_card), "--out", str(out)])
     assert result.exit_code == 0
-    assert "lite.onnx.json in float32 (UNTRAINED: no decision may rest on it)" in result.stdout
+    assert (
+        "runs[v2]/lite.onnx.json in float32 (UNTRAINED: no decision may rest on it)"
+        in result.stdout
+    )
     assert (
         "onnx, 4 clips: logits within 2.5e-06 of the largest, scores within 1.0e-07"
         in result.stdout

@@ -20,13 +20,14 @@ from vivant.preparation.place import (
 
 
 def test_paths_stay_paths() -> None:
-    for text in ("data/oulu", "/data/oulu", "C:/data", "a:b", "simplecache::s3://bucket"):
+    for text in ("data/oulu", "/data/oulu", "C:/data", "a:b", "./s3:/b", "simplecache::s3://b"):
         assert to_place(text) == Path(text)
 
 
 def test_file_url_is_a_path() -> None:
     assert to_place("file:///data/my%20oulu") == Path("/data/my oulu")
     assert to_place("FILE://localhost/data") == Path("/data")
+    assert to_place("file:///data/oulu%232") == Path("/data/oulu#2")
     with pytest.raises(InputError, match="expected file:///PATH, of this machine"):
         to_place("file://server/data")
 
@@ -46,6 +47,7 @@ def test_url_is_a_place_that_prints_as_it_was_given() -> None:
         "s3://AKIA:hunter2@bucket/oulu",
         "s3://hunter2@bucket",
         "s3://bucket/a?X-Amz-Signature=hunter2",
+        "s3://AKIA:hunt/hunter2@bucket/oulu",
     ],
 )
 def test_url_with_a_secret_is_refused_and_the_secret_not_repeated(text: str) -> None:
@@ -61,6 +63,10 @@ def test_url_with_a_secret_is_refused_and_the_secret_not_repeated(text: str) -> 
         ("hdfs://server/oulu", "got hdfs://"),
         ("s3://", "expected s3://BUCKET/FOLDER"),
         ("s3:///oulu", "expected s3://BUCKET/FOLDER"),
+        ("s3:/bucket/oulu", "expected s3://, got s3: without two slashes"),
+        ("file:/data", "expected file://, got file: without two slashes"),
+        ("file:///data/oulu#2", "expected %3F and %23"),
+        ("file:///data/oulu?", "expected %3F and %23"),
     ],
 )
 def test_other_urls_are_refused(text: str, message: str) -> None:

@@ -1,5 +1,6 @@
 """The audit log: what was decided, by what, on which media, and nothing of what they show."""
 
+import errno
 import hashlib
 import io
 import json
@@ -8,6 +9,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -164,6 +166,49 @@ def test_threads_write_whole_lines(tmp_path: Path, verdict: Verdict) -> None:
     log.close()
     written = [line["request"] for line in lines(tmp_path / "audit.jsonl")]
     assert sorted(written) == sorted(f"{n}-{i}" for n in range(4) for i in range(10))
+
+
+def test_line_that_cannot_be_written_whole_leaves_nothing(
+    tmp_path: Path, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path)
+    log.write(record_of(verdict, request="first"))
+    whole = path.read_bytes()
+    raw = log._file
+
+    class Full(io.RawIOBase):
+        """A disk that has room for ten bytes."""
+
+        def write(self, content: Any) -> int:
+            if raw.tell() >= len(whole) + 10:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return int(raw.write(content[:10]) or 0)
+
+        def seek(self, *where: int) -> int:
+            return raw.seek(*where)
+
+        def truncate(self, size: int | None = None) -> int:
+            return raw.truncate(size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "_file", Full())
+        with pytest.raises(OSError, match="No space left"):
+            log.write(record_of(verdict, request="withheld"))
+    assert path.read_bytes() == whole
+    log.write(record_of(verdict, request="third"))
+    log.close()
+    assert [line["request"] for line in lines(path)] == ["first", "third"]
+
+
+def test_line_that_a_kill_left_torn_is_ended(tmp_path: Path, verdict: Verdict) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.write_bytes(b'{"time": "2026')
+    log = AuditLog(path)
+    log.write(record_of(verdict, request="next"))
+    log.close()
+    torn, line = path.read_text().splitlines()
+    assert (torn, json.loads(line)["request"]) == ('{"time": "2026', "next")
 
 
 def test_service_writes_a_line_for_each_verdict_and_nothing_of_the_picture(

@@ -96,6 +96,23 @@ def test_verdict_that_cannot_be_written_down_is_not_given(
         monkeypatch.undo()
 
 
+def test_media_that_the_service_failed_at_may_come_again() -> None:
+    with client() as asked:
+        runner = asked.app.state.service.session.runner
+        answers = []
+        for scores in (float("nan"), 0.9, 0.9):
+            runner.scores = scores
+            opened = asked.post("/v1/sessions").json()
+            place = f"/v1/sessions/{opened['id']}/media"
+            answers.append(
+                asked.put(place, content=person_video(), headers=bearer(opened["token"]))
+            )
+    failed, judged, seen = answers
+    assert (failed.status_code, failed.json()["code"]) == (500, "FAILED")
+    assert judged.json()["decision"] == "bona_fide"
+    assert [reason["code"] for reason in seen.json()["reasons"]] == ["MEDIA_SEEN_BEFORE"]
+
+
 def test_self_test_refuses_a_network_that_answers_nonsense() -> None:
     with service(MadeUpRunner(float("nan"))) as parts:
         with pytest.raises(VivantError, match="weights are damaged"):

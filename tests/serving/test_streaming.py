@@ -1,5 +1,6 @@
 """WS /v1/stream: frames in, hints and verdicts out, and what ends a stream that goes too far."""
 
+import json
 import logging
 import struct
 import time
@@ -217,6 +218,23 @@ def test_frame_that_is_none_ends_the_stream(sent: bytes, status: int, code: str)
         greet(socket)
         socket.send_bytes(sent)
         assert_refused(socket, status, code, 1008)
+
+
+def test_frame_that_is_refused_is_written_down_and_ends_its_session(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with client(has_keys=True, audit=path) as asked:
+        opened = asked.post("/v1/sessions", headers=bearer(SECRET)).json()
+        with asked.websocket_connect(STREAM) as socket:
+            greet(socket, session={"id": opened["id"], "token": opened["token"]})
+            film(socket, FRAMES[:2])
+            socket.send_bytes(message(FRAMES[2][:500], 0.2))
+            assert_refused(socket, 422, "CORRUPT_MEDIA", 1008)
+        kept = asked.get(f"/v1/sessions/{opened['id']}", headers=bearer(SECRET)).json()
+    assert (kept["state"], kept["problem"]["code"]) == ("refused", "CORRUPT_MEDIA")
+    (line,) = [json.loads(text) for text in path.read_text().splitlines()]
+    assert (line["session"], line["code"], line["decision"]) == (
+        opened["id"], "CORRUPT_MEDIA", None,
+    )  # fmt: skip
 
 
 def test_time_must_go_on_and_size_must_stay() -> None:

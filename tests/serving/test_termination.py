@@ -145,3 +145,32 @@ def test_request_that_comes_as_the_door_closes_is_answered() -> None:
         for connection in early:
             connection.close()
         assert service.process.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+@pytest.mark.parametrize("num_sent", [20, -5])
+def test_request_that_has_begun_as_the_door_closes_is_answered(
+    is_kept: bool, num_sent: int
+) -> None:
+    """Half its headers, or all but the end of its body; on a new connection and on an old one."""
+    request = request_head(Content_Type="application/octet-stream", Content_Length=9) + b"no media!"
+    with served("--drain", "0.5") as service:
+        connection = socket.create_connection((HOST, service.port), PATIENCE_S)
+        if is_kept:
+            connection.sendall(request_head("/livez", "GET", Connection="keep-alive"))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        service.terminate()
+        while True:
+            try:
+                socket.create_connection((HOST, service.port), 0.05).close()
+            except TimeoutError:
+                continue
+            except ConnectionRefusedError:
+                break
+            time.sleep(0.005)
+        connection.sendall(request[:num_sent])
+        time.sleep(1)
+        connection.sendall(request[num_sent:])
+        assert read_answer(connection)[0] == 422
+        connection.close()
+        assert service.process.wait(PATIENCE_S) == 0

@@ -1,5 +1,8 @@
 """Processes that are forked for files: each its own, none left over, from a nursery that is replaced."""
 
+import errno
+import fcntl
+import mmap
 import os
 import signal
 import socket
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from media import clip
+from served_process import tree
 from vivant.errors import MediaError, Refusal
 from vivant.video import nursery as nursery_module
 from vivant.video.isolation import DecoderPool, _Worker
@@ -42,6 +46,10 @@ def assert_goes(pid: int) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"process {pid} is still there")
+
+
+def num_open() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def read(pool: DecoderPool) -> int:
@@ -121,6 +129,30 @@ def test_process_that_was_never_forked_is_no_fault_of_the_media() -> None:
             read(pool)
         assert caught.value.code is Refusal.RESOURCE_LIMIT
         assert read(pool) == 20
+
+
+def test_death_that_nobody_can_tell_of_is_no_fault_of_the_media() -> None:
+    with DecoderPool(LIMITS, num_spares=0) as pool:
+        frames = pool.read_media(clip(), 0.1).frames
+        next(frames)
+        nursery, child = tree(pool._nursery.pid)
+        os.kill(nursery, signal.SIGKILL)
+        os.kill(child, signal.SIGKILL)
+        with pytest.raises(MediaError, match="nobody knows why") as caught:
+            list(frames)
+        assert caught.value.code is Refusal.RESOURCE_LIMIT
+
+
+def test_lack_of_descriptors_loses_none(nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_many(*_: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    before = num_open()
+    for module, name in ((socket, "socketpair"), (mmap, "mmap"), (fcntl, "fcntl")):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="too many open files"):
+            patch.setattr(module, name, too_many)
+            _Worker(LIMITS, nursery)
+    assert num_open() == before
 
 
 def test_signals_to_end_are_left_to_whoever_asked() -> None:

@@ -2,11 +2,13 @@
 
 import shlex
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vivant.errors import InputError
@@ -94,7 +96,9 @@ def export(
         written = out / file_name(read.model, graph, precision)
     refuse_to_replace(written, force=force)
     console = Console(stderr=True)
-    with console.status(f"exporting {card.name} to {to.value} in {precision}: a minute or two"):
+    with console.status(
+        f"exporting {escape(card.name)} to {to.value} in {precision}: a minute or two"
+    ):
         clips = None if calibrate is None else read_clips(calibrate, read)
         if to is Target.TRITON:
             exported = export_repository(card, out, precision, clips, allow_drift=allow_drift)
@@ -124,7 +128,7 @@ def _precision(asked: list[str], to: Target, calibrate: Path | None) -> "Arithme
 def _print(exported: "Exported", *, is_trained: bool) -> None:
     """What was written, and what it answers."""
     untrained = "" if is_trained else " (UNTRAINED: no decision may rest on it)"
-    print_line = Console().print
+    print_line = partial(Console().print, markup=False)
     print_line(f"wrote {exported.card_path} in {exported.precision}{untrained}", soft_wrap=True)
     for runtime, report in exported.parity.items():
         agreement = ""

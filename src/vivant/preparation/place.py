@@ -80,22 +80,32 @@ def to_place(text: str) -> Place:
     """
     match = _URL.fullmatch(text)
     if match is None:
+        scheme = text.partition(":")[0].lower()
+        if ":" in text and scheme in ("file", *_CLOUDS):  # As paths would make of two slashes.
+            raise InputError(
+                f"expected {scheme}://, got {scheme}: without two slashes; a folder of this name "
+                f"is ./{scheme}:"
+            )
         return Path(text)
     scheme, rest = match[1].lower(), match[2]
     if scheme == "file":
         parts = urlsplit(text)
         if parts.netloc not in ("", "localhost"):
             raise InputError(f"expected file:///PATH, of this machine, got {text!r}")
+        if "?" in text or "#" in text:  # A URL's path ends there, and the folder would be another.
+            raise InputError(f"expected %3F and %23 for ? and # in {text!r}, or a path")
         return Path(url2pathname(parts.path))
     if scheme not in _CLOUDS:
         known = ", ".join(f"{each}://" for each in ("file", *_CLOUDS))
         raise InputError(f"expected a path or one of {known}, got {scheme}://")
     cloud = _CLOUDS[scheme]
     bucket = rest.partition("/")[0]
-    if "@" in bucket or "?" in rest:
+    # A secret may hold a slash: of KEY:SECRET@BUCKET its first part alone may be the bucket's.
+    is_key = ":" in bucket and not bucket.startswith("arn:")
+    if "@" in bucket or is_key or "?" in rest:
         # What it was is not repeated: messages are copied into logs.
         raise InputError(
-            f"expected {scheme}://BUCKET/FOLDER without @ and ?, which come with secrets: give "
+            f"expected {scheme}://BUCKET/FOLDER without @, : and ?, which come with secrets: give "
             f"those in the environment ({cloud.credentials})"
         )
     if not bucket:

@@ -8,6 +8,7 @@ import hmac
 import os
 import secrets
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,7 +79,8 @@ class AuditLog:
             self._key = bytes.fromhex(key_path.read_text())
             if len(self._key) != _KEY_BYTES:
                 raise ValueError(f"{len(self._key)} bytes")
-            self._file = open(path, "ab", opener=_private)  # noqa: SIM115 - until `close`.
+            self._file = open(path, "a+b", buffering=0, opener=_private)  # noqa: SIM115
+            self._begin_line()
         except ValueError as error:
             raise InputError(f"{key_path} is no key of an audit log: restore it") from error
         except OSError as error:
@@ -94,14 +96,32 @@ class AuditLog:
         Raises:
             OSError: it could not be written: then the verdict must not be given either.
         """
+        line = record.model_dump_json().encode() + b"\n"
         with self._lock:
-            self._file.write(record.model_dump_json().encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            before = self._file.seek(0, os.SEEK_END)
+            try:
+                self._write(line)
+                os.fsync(self._file.fileno())
+            except OSError:
+                with suppress(OSError):  # What nobody was told is not in the log either.
+                    self._file.truncate(before)
+                raise
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _begin_line(self) -> None:
+        """End the line that a killed process left half written."""
+        end = self._file.seek(0, os.SEEK_END)
+        if end:
+            self._file.seek(end - 1)
+            if self._file.read(1) != b"\n":
+                self._write(b"\n")
+
+    def _write(self, content: bytes) -> None:
+        while content:
+            content = content[self._file.write(content) :]
 
 
 def of_outcome(

@@ -75,6 +75,7 @@ class _BoundedProtocol(HttpToolsProtocol, Evictable):
         self._writing: WriteClock | None = None
         self._num_header_bytes = self._num_trailer_bytes = 0
         self._is_in_headers = True
+        self._is_begun = False  # A request whose headers are not whole.
         self._is_in_body = False
         self._is_in_empty_chunk = False
         self._is_ending = False
@@ -133,7 +134,7 @@ class _BoundedProtocol(HttpToolsProtocol, Evictable):
         if len(self.pipeline) >= _MAX_PIPELINED:
             raise _PipelineError  # To whoever parses: it answers 400, and closes.
         super().on_message_begin()
-        self._is_in_headers = True
+        self._is_in_headers = self._is_begun = True
         self._wait_for_headers()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -144,7 +145,8 @@ class _BoundedProtocol(HttpToolsProtocol, Evictable):
     def on_headers_complete(self) -> None:
         """Stop the clock of the headers."""
         self._stop(self._deadline)
-        self._is_in_headers, self._num_header_bytes = False, 0
+        self._is_in_headers = self._is_begun = False
+        self._num_header_bytes = 0
         self._is_in_body = True
         self.waiting = Waiting(self.loop.time(), is_begun=True)
         before = self.cycle
@@ -227,8 +229,8 @@ class _BoundedProtocol(HttpToolsProtocol, Evictable):
             self._linger = self.loop.call_later(_LINGER_S, self._close)
 
     def _end(self) -> None:
-        # What has begun is closed by its answer, or by the deadline of its headers.
-        if self.waiting is not None and not (self._is_in_headers and self._num_header_bytes):
+        # What has begun is closed by its answer, or by the deadline of its headers or its body.
+        if self.waiting is not None and not self.waiting.is_begun and not self._is_begun:
             self._close()
 
     def _wait_for_headers(self) -> None:

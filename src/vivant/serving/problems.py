@@ -128,6 +128,11 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 has for it.
             self.headers["WWW-Authenticate"] = "Bearer"
 
     @property
+    def is_passing(self) -> bool:
+        """Whether it is no fault of the media: they may come again."""
+        return self.status == HTTPStatus.SERVICE_UNAVAILABLE
+
+    @property
     def record(self) -> ProblemRecord:
         """The answer's body."""
         title = HTTPStatus(self.status).phrase

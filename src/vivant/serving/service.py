@@ -7,7 +7,6 @@ import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends
@@ -168,8 +167,8 @@ class Service:
         try:
             outcome = await self.judge.check(media.source, media.rate)
         except Problem as problem:
-            if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                raise  # No fault of the media: they may come again.
+            if problem.is_passing:
+                raise
             outcome = problem
         except Exception as error:
             log.exception("a check failed")
@@ -191,7 +190,13 @@ class Service:
         Raises:
             Problem: the outcome, where it is one.
         """
-        if session is not None and not self.seen_media.is_new(trail.seen.digest(), session.id):
+        # What this service failed at may come again, in another session.
+        is_ours = isinstance(outcome, Problem) and outcome.code is Trouble.FAILED
+        if (
+            session is not None
+            and not is_ours
+            and not self.seen_media.is_new(trail.seen.digest(), session.id)
+        ):
             outcome = outcome if isinstance(outcome, Problem) else _undecided(outcome)
         if self._audit is not None:
             assert trail.audited is not None

@@ -202,10 +202,11 @@ class _Conversation:
                 is_trusted=caller.level is Level.TRUSTED,
             )
             hearing = asyncio.get_running_loop().create_task(self._hear_frames())
-            trail = await self._answer_frames(stream, read, caller, hearing)
-            verdict = await self._in_thread(self._end, stream)
+            trail, problem = await self._answer_frames(stream, read, caller, hearing)
+            outcome: Verdict | Problem
+            outcome = problem if problem is not None else await self._in_thread(self._end, stream)
             verdict = await self._service.conclude(
-                verdict, trail, "session" if session else caller.name,
+                outcome, trail, "session" if session else caller.name,
                 self._request_id, session,
             )  # fmt: skip
             answer = to_answer(verdict, caller.level, explained=hello.explain)
@@ -266,7 +267,8 @@ class _Conversation:
         read: PictureReader,
         caller: Caller,
         hearing: "asyncio.Task[None]",
-    ) -> MediaTrail:
+    ) -> tuple[MediaTrail, Problem | None]:
+        """Look at frames up to the end, or up to one that is refused as media are."""
         trail = MediaTrail(self._service)
         while True:
             while not self._frames:
@@ -278,9 +280,14 @@ class _Conversation:
                     hearing.result()  # Raises what ended it.
             data = self._frames.popleft()
             if data is None:
-                return trail
+                return trail, None
             trail.add(data)
-            seen = await self._in_thread(self._push, stream, read, data)
+            try:
+                seen = await self._in_thread(self._push, stream, read, data)
+            except Problem as problem:
+                if not isinstance(problem.code, Refusal) or problem.is_passing:
+                    raise
+                return trail, problem
             self._num_answered += 1
             self._service.counters.stream_frames.inc()
             await self._say(**_frame_message(self._num_answered, seen, caller.level))

@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -192,26 +192,26 @@ class _Worker:
         self._child: Child | None = None  # From its first word on.
         # Room for a few of the largest frames; only what is written becomes memory.
         size = max(4 * 3 * limits.max_pixels, 3 * limits.max_still_pixels)
-        memory = os.memfd_create("vivant-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(memory, size)
-        # A worker that cut it short would end this process with a SIGBUS.
-        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, seals)
-        self._memory = mmap.mmap(memory, size)
-        ours, theirs = socket.socketpair()
-        # Half a message, or one that is never taken, must not block for ever either.
-        patience = struct.pack("@ll", int(limits.max_silence_s) + 1, 0)
-        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            ours.setsockopt(socket.SOL_SOCKET, direction, patience)
-        try:
-            with theirs:
-                nursery.start(theirs.fileno(), memory, size)
-        except OSError:
-            ours.close()
-            self._memory.close()
-            raise
-        finally:
-            os.close(memory)
+        # `opened` is closed in any case, `lost` where something fails: a process may be short of
+        # descriptors.
+        with ExitStack() as opened, ExitStack() as lost:
+            memory = os.memfd_create("vivant-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            opened.callback(os.close, memory)
+            os.ftruncate(memory, size)
+            # A worker that cut it short would end this process with a SIGBUS.
+            seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, seals)
+            self._memory = mmap.mmap(memory, size)
+            lost.callback(self._memory.close)
+            ours, theirs = socket.socketpair()
+            opened.callback(theirs.close)
+            lost.callback(ours.close)
+            # Half a message, or one that is never taken, must not block for ever either.
+            patience = struct.pack("@ll", int(limits.max_silence_s) + 1, 0)
+            for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                ours.setsockopt(socket.SOL_SOCKET, direction, patience)
+            nursery.start(theirs.fileno(), memory, size)
+            lost.pop_all()
         self._channel = Connection(ours.detach())
         self._is_asked = self._is_ended = False
         self._waited_s = 0.0
@@ -333,7 +333,13 @@ class _Worker:
                 Refusal.RESOURCE_LIMIT,
                 "the decoder did not start: the machine may be out of memory, try again",
             )
-        status = self._child.wait() or 0
+        status = self._child.wait()
+        if status is None:  # Its nursery has gone too, or it does not end: nothing of the file's.
+            return MediaError(
+                Refusal.RESOURCE_LIMIT,
+                "the decoder has gone and nobody knows why: killed from outside, or the machine is "
+                "out of memory: try again",
+            )
         if -status in _OUT_OF_RESOURCES:
             return MediaError(
                 Refusal.RESOURCE_LIMIT,
