@@ -149,6 +149,10 @@ def test_wrong_usage_is_2(words: list[str], root: Path, tmp_path: Path) -> None:
         (["--engine", "ray", "--batch", "4"], "--batch is for --engine local"),
         (["--patience", "60"], "expected --engine ray with --patience"),
         (["--gpus-per-worker", "0.5"], "expected --engine ray with --gpus-per-worker"),
+        (
+            ["--gpus-per-worker", "0.5", "--engine", "ray"],
+            "expected --runtime torch:cuda with --gpus-per-worker, got --runtime auto",
+        ),
     ],
 )
 def test_options_of_the_other_engine_are_refused(

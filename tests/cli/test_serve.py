@@ -248,12 +248,13 @@ def test_on_a_cluster_others_judge_and_the_rest_is_as_it_was(
     answer = serve(
         "--engine", "ray", "--address", "head:6379", "--replicas", "2:3", "--port", 81,
         "--workers", 4, "--threads", 2, "--limit", "max_waiting=5", "--model", "a.onnx.json",
+        "--patience", 60,
     )  # fmt: skip
     assert answer.exit_code == 0, answer.output
-    (plan, address, replicas, name), closed = found
+    (plan, address, replicas, name, patience_s), closed = found
     assert (address, replicas.least, replicas.most) == ("head:6379", 2, 3)
     assert name.startswith("vivant-")
-    assert name.endswith("-81")
+    assert patience_s == 60
     assert (plan.num_workers, plan.num_threads, plan.limits.max_waiting) == (4, 2, 5)
     assert plan.model == tmp_path / "a.onnx.json"
     assert closed == ("closed",), "when the service has ended"

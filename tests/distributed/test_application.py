@@ -37,6 +37,12 @@ def test_settings_are_checked_before_anything_starts() -> None:
         build(Settings(anyone_may_call=True, replicas="many"))
 
 
+def test_replicas_may_be_a_number_of_yaml() -> None:
+    checkers = build(Settings(anyone_may_call=True, replicas=3))._bound_deployment.init_args[2]
+    scaling = checkers._bound_deployment._deployment_config.autoscaling_config
+    assert (scaling.min_replicas, scaling.max_replicas) == (3, 3)
+
+
 def test_words_of_a_command_line_are_settings() -> None:
     given = {"anyone_may_call": "true", "workers": "3", "limits": {"max_streams": "2"}}
     settings = Settings.model_validate(given)

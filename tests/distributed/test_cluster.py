@@ -2,6 +2,8 @@ import os
 import socket
 
 import pytest
+import ray
+from ray.exceptions import AuthenticationError
 
 from clusters import cluster
 from vivant.distributed import cluster as module
@@ -31,6 +33,20 @@ def test_address_where_nothing_listens_is_an_error_that_says_what_to_do() -> Non
     with (
         pytest.raises(ClusterError, match=rf"at {address}: .*refused.*`ray start --head`"),
         connected(address),
+    ):
+        pass
+
+
+def test_cluster_that_wants_a_token_is_an_error_that_says_which(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(**_: object) -> None:
+        raise AuthenticationError("Token authentication is enabled but no token was found")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with (
+        pytest.raises(ClusterError, match="no token was found.*RAY_AUTH_MODE=token"),
+        connected("auto"),
     ):
         pass
 

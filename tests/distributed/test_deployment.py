@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from ray import serve
+from ray.exceptions import ActorDiedError, RayError
 from ray.serve.handle import DeploymentHandle
 
 from vivant.distributed import deployment as module
@@ -72,3 +73,25 @@ def test_replicas_that_run_are_counted_now_and_then(monkeypatch: pytest.MonkeyPa
         assert judge.is_up, "as before, while Serve does not know"
         monkeypatch.setattr(module, "_STALE_S", 0.05)
         assert not judge.is_up, "but not for long"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(None, []), (RayError("away"), []), (ActorDiedError(), ["here"])]
+)
+def test_replicas_end_with_the_command_that_was_killed(
+    error: Exception | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deleted: list[str] = []
+    monkeypatch.setattr(serve, "get_replica_context", lambda: SimpleNamespace(app_name="here"))
+    monkeypatch.setattr(serve, "delete", lambda name, _blocking: deleted.append(name))
+
+    async def is_there() -> None:
+        if error is not None:
+            raise error
+
+    command = SimpleNamespace(is_there=SimpleNamespace(remote=is_there))
+    made = checker_deployment(PLAN, Replicas(1, 4), command)._bound_deployment
+    plan, end_with_command = made.init_args
+    assert plan == PLAN
+    asyncio.run(end_with_command())
+    assert deleted == expected

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from made_up import MadeUpRunner
+from made_up import POINT, MadeUpRunner
+from made_up import card as made_up_card
 from people import person_video
 from vivant.distributed.replicas import Checker, CheckerPlan, Refused, Replicas, trouble_in
 from vivant.errors import InputError, Refusal
 from vivant.serving.limits import ServiceLimits
 from vivant.serving.problems import Problem, Trouble
+from vivant.session.session import Session
 from vivant.session.verdict import Decision
 
 
@@ -59,6 +61,24 @@ def test_replica_that_ships_uses_one_thread_and_watches_two() -> None:
     assert (plan.model, plan.profile, plan.detector) == (None, None, "blazeface")
     assert (plan.num_threads, plan.num_workers, plan.num_places) == (1, 2, 5)
     assert pickle.loads(pickle.dumps(plan)) == plan
+
+
+def test_replica_with_another_model_than_the_command_s_does_not_start(
+    opened: list[tuple[object, ...]],
+) -> None:
+    same = CheckerPlan.made(ServiceLimits(), session=Session(MadeUpRunner(0.9), isolated=False))
+    assert pickle.loads(pickle.dumps(same)) == same
+    Checker(same).close()
+    point = POINT.model_copy(update={"threshold": 0.123})
+    other = MadeUpRunner(0.9, made_up_card().model_copy(update={"operating_point": point}))
+    plan = CheckerPlan.made(ServiceLimits(), session=Session(other, isolated=False))
+    with pytest.raises(RuntimeError, match="has others at None and None: put the same files"):
+        Checker(plan)
+
+
+def test_replicas_take_no_gpus() -> None:
+    with pytest.raises(InputError, match="expected a runtime on processors.*got torch:cuda"):
+        CheckerPlan.made(ServiceLimits(), runtime="torch:cuda")
 
 
 def test_replica_judges_and_refuses_by_an_answer(opened: list[tuple[object, ...]]) -> None:

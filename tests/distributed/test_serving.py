@@ -7,6 +7,8 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -56,6 +58,27 @@ def test_more_replicas_than_have_room_are_refused_with_what_there_is(
     with (
         pytest.raises(ClusterError, match="room for 5 replicas of 0.9 CPUs each.*2 nodes, 4 CPUs"),
         checkers(plan, None, Replicas(5, 9), "vivant-test"),
+    ):
+        pass
+
+
+def test_with_patience_a_cluster_may_grow_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Connected:
+        def __enter__(self) -> Room:
+            return Room(1, 0.0, 0.0, (0.0,), 0.0)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    def start(**_: object) -> None:
+        raise ClusterError("it goes on")
+
+    monkeypatch.setattr(module, "connected", lambda address: Connected())
+    monkeypatch.setattr(serve, "start", start)
+    plan = CheckerPlan.made(ServiceLimits())
+    with (
+        pytest.raises(ClusterError, match="it goes on"),
+        checkers(plan, None, Replicas(1, 4), "vivant-test", patience_s=600.0),
     ):
         pass
 
@@ -210,6 +233,26 @@ def test_node_that_is_lost_costs_no_request_and_the_cluster_is_left_as_it_was(
         assert time.monotonic() < deadline_s, "replicas stay in the cluster"
         time.sleep(0.2)
     assert is_running(nodes.raylets[0])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_patience")
+def test_replicas_of_a_command_that_is_killed_end_and_those_of_others_stay(nodes: Nodes) -> None:
+    options = ("--engine", "ray", "--address", nodes.address, "--replicas", "1")
+    with served(*options) as first:
+        (kept,) = replicas_of(nodes.raylets)
+        second = subprocess.run(
+            [sys.executable, "-m", "vivant", "serve", *options, "--port", str(first.port)],
+            capture_output=True, text=True, check=False, timeout=START_S,
+        )  # fmt: skip
+        assert "Error: " in second.stderr, "the port is taken, or there is no room for its replica"
+        assert replicas_of(nodes.raylets) == [kept]
+        assert verdict(first.port)
+        first.process.kill()
+        deadline_s = time.monotonic() + PATIENCE_S
+        while replicas_of(nodes.raylets):
+            assert time.monotonic() < deadline_s, "replicas stay in the cluster"
+            time.sleep(0.2)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from cluster_process import ended
 from reproductions import named_store, recipe
 from training_runs import differing
-from vivant.distributed import sweep
+from vivant.distributed import cluster, sweep
 from vivant.distributed.cluster import Room
 from vivant.distributed.sweep import Sweep, groups_of
 from vivant.errors import ClusterError, TrainingError
@@ -78,6 +78,19 @@ def test_cluster_without_room_for_one_run_is_refused(
     ):
         Sweep(print, gpus)(recipe(), [B], {}, tmp_path / "runs", print, print)
     assert not (tmp_path / "runs").exists()
+
+
+def test_node_that_starts_on_demand_is_asked_for_and_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    none, some = Room(1, 0.0, 0.0, (0.0,), 0.0), Room(2, 4.0, 1.0, (0.0, 4.0), 4.0)
+    rooms, asked, said = [none, none, none, some], [], []
+    monkeypatch.setattr(sweep, "room", lambda: rooms.pop(0) if len(rooms) > 1 else some)
+    monkeypatch.setattr(sweep.time, "sleep", lambda _: None)
+    monkeypatch.setattr(cluster, "request_resources", lambda bundles: asked.append(bundles))
+    Sweep(said.append, 1.0, patience_s=60.0)._require_room()
+    assert asked == [[{"CPU": 1.0, "GPU": 1.0}], []]
+    assert said[0].startswith("waiting for a node for a run, up to 60 s; the cluster has 1 node")
 
 
 def carry_out(

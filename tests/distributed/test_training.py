@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from cluster_process import ERROR, TWO, ended
 from training_runs import differing, minimal, training_store
-from vivant.distributed import training
+from vivant.distributed import cluster, training
 from vivant.distributed.cluster import Room
 from vivant.distributed.training import Job, train_on_cluster
 from vivant.distributed.workers import HandedOverError
@@ -36,7 +36,13 @@ def in_rooms(monkeypatch: pytest.MonkeyPatch, *rooms: Room) -> list[float]:
     monkeypatch.setattr(training, "room", lambda: left.pop(0) if len(left) > 1 else left[0])
     monkeypatch.setattr(training.time, "sleep", sleep)
     monkeypatch.setattr(training.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(cluster, "request_resources", lambda bundles: ASKED.append(bundles))
+    ASKED.clear()
     return slept
+
+
+ASKED: list[list[dict[str, float]]] = []
+"""Room that a cluster was asked for, since `in_rooms`."""
 
 
 ROOM = Room(num_nodes=2, num_cpus=5.0, num_gpus=1.0, cpus_by_node=(1.5, 3.5), free_cpus=5.0)
@@ -81,6 +87,21 @@ def test_what_others_use_is_waited_for_and_no_longer(monkeypatch: pytest.MonkeyP
         training._await_room(2, False, 600.0, told.append)
     assert len(told) == 1
     assert told[0].startswith("waiting for room for 2 workers, up to 600 s")
+
+
+def test_nodes_that_start_on_demand_are_asked_for_and_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = failing(monkeypatch, {0: HandedOverError("ConfigError", "the workers came")})
+    none = Room(1, 0.0, 0.0, (0.0,), free_cpus=0.0)
+    slept = in_rooms(monkeypatch, *[none] * 30, Room(2, 4.0, 1.0, (0.0, 4.0), free_cpus=4.0))
+    told: list[str] = []
+    with pytest.raises(ConfigError, match="the workers came"):
+        train_on_cluster(job(tmp_path, use_gpu=True), 1, told.append, patience_s=600.0)
+    assert len(jobs) == 1
+    assert len(slept) == 30
+    assert ASKED == [[{"CPU": 1.0, "GPU": 1.0}], []]
+    assert told[0].startswith("waiting for room for 1 workers, up to 600 s")
 
 
 def test_uneven_batches_are_refused_before_a_cluster_is_asked(tmp_path: Path) -> None:

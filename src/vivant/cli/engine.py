@@ -16,6 +16,7 @@ __all__ = [
     "Engine",
     "EngineName",
     "GpusPerWorker",
+    "NodePatience",
     "Patience",
     "cluster_engine",
     "require_ray_for",
@@ -60,6 +61,16 @@ Patience = Annotated[
         help="With --engine ray: how long nothing may come back before the command ends with an "
         "error. More where nodes are started on demand.",
         show_default=f"{_PATIENCE_S:g}",
+    ),
+]
+NodePatience = Annotated[
+    float | None,
+    typer.Option(
+        "--patience",
+        min=1,
+        metavar="SECONDS",
+        help="With --engine ray: how long to wait for nodes that the cluster starts on demand.",
+        show_default="what has no room is refused at once",
     ),
 ]
 GpusPerWorker = Annotated[

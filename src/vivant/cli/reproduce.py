@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vivant.cli.data.listing import Json
-from vivant.cli.engine import Address, Engine, EngineName, require_ray_for
+from vivant.cli.engine import Address, Engine, EngineName, NodePatience, require_ray_for
 from vivant.errors import ConfigError
 from vivant.plugins import find
 
@@ -46,6 +46,9 @@ Vary = Annotated[
         "as network.aam.num_patches=2,8, network.aam.depth_side=7,28, network.aam.grid_side=7, "
         "network.fusion=mean, network.crop_side_px=448.",
     ),
+]
+GpusPerRun = Annotated[
+    float, typer.Option(min=0, help="With --engine ray: share of a GPU that each training takes.")
 ]
 
 
@@ -84,10 +87,8 @@ def reproduce(
     as_json: Json = False,
     engine: Engine = EngineName.LOCAL,
     address: Address = None,
-    gpus_per_run: Annotated[
-        float,
-        typer.Option(min=0, help="With --engine ray: share of a GPU that each training takes."),
-    ] = 0.0,
+    gpus_per_run: GpusPerRun = 0.0,
+    patience: NodePatience = None,
 ) -> None:
     """Train, score and compare all that is behind a table or a figure, and write one page.
 
@@ -101,7 +102,7 @@ def reproduce(
     from vivant.training.progress import Progress
     from vivant.training.start import require_start
 
-    require_ray_for(engine, address=address, gpus_per_run=gpus_per_run)
+    require_ray_for(engine, address=address, gpus_per_run=gpus_per_run, patience=patience)
     targets = wanted(target)
     experiment = _experiment(recipe, settings or [], pretrained)
     require_start(experiment)
@@ -123,7 +124,8 @@ def reproduce(
         facts=_facts(recipe, oulu, siw, drawn),
     )
     console = Console(stderr=True)
-    with _telling(console) as tell, _trainings(engine, address, gpus_per_run, console) as trainings:
+    place = _trainings(engine, address, gpus_per_run, patience, console)
+    with _telling(console) as tell, place as trainings:
         content = run(order, lambda: Progress(console), tell, trainings)
     if as_json:
         typer.echo(json.dumps(content, indent=2, allow_nan=False))
@@ -212,7 +214,11 @@ def _telling(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
 @contextmanager
 def _trainings(
-    engine: EngineName, address: str | None, gpus_per_run: float, console: Console
+    engine: EngineName,
+    address: str | None,
+    gpus_per_run: float,
+    patience_s: float | None,
+    console: Console,
 ) -> Iterator["TrainAll | None"]:
     """How runs are trained; None: here. Who names a cluster that is not there hears it first."""
     if engine is EngineName.LOCAL:
@@ -226,7 +232,7 @@ def _trainings(
 
     with connected(address) as room:
         say(str(room))
-        yield Sweep(say, gpus_per_run)
+        yield Sweep(say, gpus_per_run, patience_s or 0.0)
 
 
 def _print(content: dict[str, Any], page: Path) -> None:

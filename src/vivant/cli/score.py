@@ -89,13 +89,15 @@ def score(
     is_cluster = engine is EngineName.RAY
     require_ray_for(engine, address=address, patience=patience, gpus_per_worker=gpus_per_worker)
     root, target = to_place(folder), to_place(out)
-    _require_fit(root, batch, is_cluster=is_cluster)
+    _require_fit(root, batch, runtime, gpus_per_worker, is_cluster=is_cluster)
     require_free(target, force=force)
     media = read_folder(root)
+    # What only names the model needs no GPU: the workers have them.
+    own = runtime.partition(":")[0] if is_cluster else runtime
     with ExitStack() as opened:
         session = opened.enter_context(
             Session.open(
-                model, isolated=not trusted, profile=profile, runtime=runtime, num_threads=threads
+                model, isolated=not trusted, profile=profile, runtime=own, num_threads=threads
             )
         )
         judge: Judge = partial(judge_here, num_workers=workers, batch_clips=batch or BATCH_CLIPS)
@@ -104,9 +106,7 @@ def score(
 
             place = cluster_engine(address, workers, patience, gpus_per_worker)
             cluster, num = opened.enter_context(place)
-            judge = ClusterJudge(
-                cluster, num, model, profile, not trusted, threads or 1, runtime=runtime
-            )
+            judge = ClusterJudge(cluster, num, model, profile, not trusted, threads or 1, runtime)
         with progress_bar() as tell:
             found = score_folder(session, media, target, tell, judge)
         notes = _notes(session)
@@ -114,7 +114,9 @@ def score(
     raise typer.Exit(int(bool(media.problems)))
 
 
-def _require_fit(root: object, batch: int | None, *, is_cluster: bool) -> None:
+def _require_fit(
+    root: object, batch: int | None, runtime: str, gpus_per_worker: float, *, is_cluster: bool
+) -> None:
     """Refuse what the engine cannot do.
 
     Raises:
@@ -124,6 +126,10 @@ def _require_fit(root: object, batch: int | None, *, is_cluster: bool) -> None:
         raise typer.BadParameter("--batch is for --engine local: a cluster's worker judges one")
     if not is_cluster and not isinstance(root, Path):
         raise typer.BadParameter(f"expected --engine ray with {root}: its workers fetch the files")
+    if gpus_per_worker and "cuda" not in runtime:
+        raise typer.BadParameter(
+            f"expected --runtime torch:cuda with --gpus-per-worker, got --runtime {runtime}"
+        )
 
 
 def _print(found: "FolderScores", media: "MediaFolder", notes: list[str], out: str) -> None:

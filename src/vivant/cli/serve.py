@@ -1,7 +1,7 @@
 """`vivant serve`: verdicts over HTTP and WebSocket, and a page that films."""
 
-import os
 import socket
+import uuid
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vivant.cli.check import DetectorName, ModelFile, ProfileFile, RuntimeName, Threads
-from vivant.cli.engine import Address, Engine, EngineName, require_ray_for
+from vivant.cli.engine import Address, Engine, EngineName, NodePatience, require_ray_for
 
 __all__ = ["serve"]
 
@@ -103,6 +103,7 @@ def serve(
     engine: Engine = EngineName.LOCAL,
     address: Address = None,
     replicas: NumReplicas = None,
+    patience: NodePatience = None,
 ) -> None:
     """Answer over HTTP: POST /v1/check, sessions, a stream, and a page with a camera at /.
 
@@ -121,7 +122,7 @@ def serve(
     from vivant.serving.service import Service
     from vivant.session.session import Session
 
-    require_ray_for(engine, address=address, replicas=replicas)
+    require_ray_for(engine, address=address, replicas=replicas, patience=patience)
     is_proxied = proxy is not None or bool(host_name)
     require_keys(host, is_proxied=is_proxied, has_keys=keys is not None, anyone=anyone_may_call)
     wanted = None if replicas is None else Replicas.parsed(replicas)
@@ -147,9 +148,11 @@ def serve(
                 runtime=chosen(runtime, session.runner),
                 num_threads=threads,
                 num_workers=workers,
+                session=session,
             )
-            name = f"vivant-{socket.gethostname()}-{port or os.getpid()}"
-            judge = stack.enter_context(checkers(plan, address, wanted, name))
+            name = f"vivant-{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+            place = checkers(plan, address, wanted, name, patience or 0.0)
+            judge = stack.enter_context(place)
         service = Service(
             session,
             limits,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vivant.cli.engine import Address, Engine, EngineName, require_ray_for
+from vivant.cli.engine import Address, Engine, EngineName, NodePatience, require_ray_for
 from vivant.plugins import find
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def train(
     address: Address = None,
     workers: Workers = None,
     use_gpu: UseGpu = False,
+    patience: NodePatience = None,
 ) -> None:
     """Train on the train side of a protocol, and choose the epoch on its dev side.
 
@@ -99,7 +100,7 @@ def train(
     from vivant.training.processes import was_restarted
     from vivant.training.start import require_start
 
-    require_ray_for(engine, address=address, workers=workers, use_gpu=use_gpu)
+    require_ray_for(engine, address=address, workers=workers, use_gpu=use_gpu, patience=patience)
     on_ray = engine is EngineName.RAY
     num = _num_processes(devices, workers, on_ray=on_ray)
     experiment = _experiment(recipe, settings or [], pretrained, seed, precision)
@@ -112,7 +113,7 @@ def train(
     order = _Order(recipe, experiment, (stage,) if stage else (1, 2, 3))
     best: Best | None
     if on_ray and not dry_run:
-        best = _train_on_ray(order, found, folder, num, address, use_gpu=use_gpu)
+        best = _train_on_ray(order, found, folder, num, address, patience, use_gpu=use_gpu)
     else:
         best = _train_here(order, found, folder, 1 if on_ray else num, dry_run=dry_run)
     if best is not None:
@@ -187,6 +188,7 @@ def _train_on_ray(
     folder: "RunFolder",
     num_workers: int,
     address: str | None,
+    patience_s: float | None,
     *,
     use_gpu: bool,
 ) -> "Best":
@@ -211,6 +213,7 @@ def _train_on_ray(
             job,
             num_workers,
             lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+            patience_s or 0.0,
         )
 
 

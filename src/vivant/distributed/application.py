@@ -47,7 +47,8 @@ class Settings(BaseModel):
     runtime: str = AUTO
     threads: int = Field(0, ge=0)
     workers: int = Field(0, ge=0)
-    replicas: str = "1:4"
+    replicas: str | int = "1:4"
+    """In YAML in quotes: there 1:4 is the number 64."""
     keys: Path | None = None
     anyone_may_call: bool = False
     audit: Path | None = None
@@ -139,7 +140,7 @@ def build(settings: Settings) -> serve.Application:
         )
     keys = None if settings.keys is None else read_keys(settings.keys)
     plan = settings.plan()
-    checkers = checker_deployment(plan, Replicas.parsed(settings.replicas))
+    checkers = checker_deployment(plan, Replicas.parsed(str(settings.replicas)))
     front = serve.deployment(
         serve.ingress()(Front),
         name="Front",

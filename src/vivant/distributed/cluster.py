@@ -18,6 +18,7 @@ os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
+from ray.autoscaler.sdk import request_resources
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -25,7 +26,7 @@ from vivant import __version__
 from vivant.errors import ClusterError
 from vivant.parallel import num_cores
 
-__all__ = ["CPUS_PER_WORKER", "Room", "connected", "here", "last_line", "room"]
+__all__ = ["CPUS_PER_WORKER", "Room", "asked_for", "connected", "here", "last_line", "room"]
 
 CPUS_PER_WORKER = 0.9
 """Of a process that keeps about one busy. Whole ones would leave none where workers take all, and
@@ -87,10 +88,11 @@ def connected(address: str | None) -> Iterator[Room]:
             # Ray starts its own programs by a fork, which do not use Lance.
             warnings.filterwarnings("ignore", "lance is not fork-safe")
             ray.init(address=place, logging_level=logging.ERROR, log_to_driver=False, **own)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         raise ClusterError(
-            f"no cluster can be reached at {place}: {error}. Start one with `ray start --head`, or "
-            "leave --address away: then this machine is one"
+            f"no cluster can be reached at {place}: {last_line(error)}. Start one with `ray start "
+            "--head`, or leave --address away: then this machine is one. A cluster with a token "
+            "wants RAY_AUTH_MODE=token and its RAY_AUTH_TOKEN"
         ) from error
     try:
         # Of its own accord Ray tells there what has died: that is no result of a command.
@@ -129,6 +131,22 @@ def room() -> Room:
         by_node,
         float(ray.available_resources().get("CPU", 0)),
     )
+
+
+@contextmanager
+def asked_for(num: int, *, num_gpus: float = 0.0) -> Iterator[None]:
+    """Within, a cluster that grows on demand is asked for room. Others take no notice.
+
+    Args:
+        num: Processes, of a CPU each.
+        num_gpus: That each takes.
+    """
+    each = {"CPU": 1.0} | ({"GPU": num_gpus} if num_gpus else {})
+    request_resources(bundles=[each] * num)
+    try:
+        yield
+    finally:
+        request_resources(bundles=[])
 
 
 def last_line(error: object) -> str:

@@ -1,12 +1,15 @@
 """The replicas that judge, as a deployment of Ray Serve: how many, how large, and how to ask."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from ray import serve
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, RayError
 from ray.serve.config import AutoscalingConfig
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
@@ -24,11 +27,21 @@ _UP_S = 5.0  # How long more are in work than is good before there is another re
 _DOWN_S = 300.0  # ... and how long fewer are before one ends.
 _COUNT_S = 1.0  # How often the replicas that run are counted ...
 _STALE_S = 10.0  # ... and how old a count may be: Serve's controller comes back in seconds.
+_ASK_S = 5.0  # How long a command's machine may take to say that it is there.
 _NAME = "Checker"
 
 
-def checker_deployment(plan: CheckerPlan, wanted: Replicas) -> serve.Application:
-    """The replicas, as many as the work needs."""
+def checker_deployment(
+    plan: CheckerPlan, wanted: Replicas, command: Any = None
+) -> serve.Application:
+    """The replicas, as many as the work needs.
+
+    Args:
+        plan: What each opens.
+        wanted: How many.
+        command: Handle of an actor that lives as long as the command does, and says `is_there`;
+            None: no command started them.
+    """
     deployment = serve.deployment(
         Checker,
         name=_NAME,
@@ -46,7 +59,19 @@ def checker_deployment(plan: CheckerPlan, wanted: Replicas) -> serve.Application
         max_constructor_retry_count=_TRIES,
         logging_config=LoggingConfig(enable_access_log=False),
     )
-    return deployment.bind(plan)
+    return deployment.bind(plan, None if command is None else partial(_end_with, command))
+
+
+async def _end_with(command: Any) -> None:
+    """Delete the application that this replica is of, if the command has died."""
+    try:
+        await asyncio.wait_for(command.is_there.remote(), _ASK_S)
+    except ActorDiedError:
+        name = serve.get_replica_context().app_name
+        delete = partial(serve.delete, name, _blocking=False)
+        await asyncio.get_running_loop().run_in_executor(None, delete)
+    except (RayError, TimeoutError):  # It is not reached for the moment.
+        pass
 
 
 @contextmanager

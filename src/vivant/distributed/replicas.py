@@ -1,9 +1,13 @@
 """What judges in a cluster: many of it run there, each in a process of its own."""
 
+import hashlib
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from vivant.errors import InputError, Refusal, VivantError
+from vivant.errors import ClusterError, InputError, Refusal, VivantError
 from vivant.runtimes.opening import AUTO
 from vivant.serving.judge import Judge
 from vivant.serving.limits import ServiceLimits
@@ -12,7 +16,7 @@ from vivant.serving.self_test import require_working
 from vivant.session.session import Session, Source
 from vivant.session.verdict import Verdict
 
-__all__ = ["Checker", "CheckerPlan", "Refused", "Replicas", "trouble_in"]
+__all__ = ["Checker", "CheckerPlan", "EndWithCommand", "Refused", "Replicas", "trouble_in"]
 
 # Ray tells of a replica that does not start in a text with its traces; between these is ours.
 _BEGIN, _END = "<<vivant: ", " :vivant>>"
@@ -65,6 +69,8 @@ class CheckerPlan:
     num_workers: int
     """Presentations that one replica watches at a time."""
     limits: ServiceLimits
+    judge: str | None
+    """Digest of the card and the profile that the command has there; None: whatever is there."""
 
     @classmethod
     def made(
@@ -77,6 +83,7 @@ class CheckerPlan:
         runtime: str = AUTO,
         num_threads: int = 0,
         num_workers: int = 0,
+        session: Session | None = None,
     ) -> "CheckerPlan":
         """A plan whose paths mean the same in processes that run elsewhere.
 
@@ -89,7 +96,16 @@ class CheckerPlan:
             num_threads: Of the network; 0: one, which is what a replica asks the cluster for.
             num_workers: Presentations that one replica watches at a time; 0: two, which share runs
                 of the network.
+            session: With that model and profile: a replica that finds others does not start.
+
+        Raises:
+            InputError: the runtime is a GPU's: replicas take none.
         """
+        if "cuda" in runtime:
+            raise InputError(
+                f"expected a runtime on processors for replicas, got {runtime}: they take no GPUs "
+                "of a cluster. Run `vivant serve` on each GPU's machine, or Triton (docs/export.md)"
+            )
         name, colon, file = detector.partition(":")
         return cls(
             model=None if model is None else model.absolute(),
@@ -99,6 +115,7 @@ class CheckerPlan:
             num_threads=num_threads or 1,
             num_workers=num_workers or 2,
             limits=limits,
+            judge=None if session is None else _judge_of(session),
         )
 
     @property
@@ -120,17 +137,23 @@ class Refused:
         return Problem(self.code, self.detail, self.retry_after_s)
 
 
+EndWithCommand = Callable[[], Awaitable[None]]
+"""Ends the replicas if the command that started them was killed; asked now and then."""
+
+
 class Checker:
     """One replica: a session, and the queue before it.
 
     Args:
         plan: What it opens.
+        end_with_command: Of a command's replicas: Serve's applications outlive whoever made them.
 
     Raises:
         RuntimeError: it cannot be opened, or fails its self-test; `trouble_in` reads out why.
     """
 
-    def __init__(self, plan: CheckerPlan) -> None:
+    def __init__(self, plan: CheckerPlan, end_with_command: EndWithCommand | None = None) -> None:
+        self._end_with_command = end_with_command
         try:
             self._session = Session.open(
                 plan.model,
@@ -139,7 +162,11 @@ class Checker:
                 runtime=plan.runtime,
                 num_threads=plan.num_threads,
             )
-            require_working(self._session)
+            with ExitStack() as opened:
+                opened.callback(self._session.close)
+                _require_judge(self._session, plan)
+                require_working(self._session)
+                opened.pop_all()
         except VivantError as error:
             raise RuntimeError(f"{_BEGIN}{error}{_END}") from error
         self._judge = Judge(self._session, plan.limits, plan.num_workers)
@@ -155,9 +182,34 @@ class Checker:
         except Problem as problem:
             return Refused(problem.code, problem.detail, problem.retry_after_s)
 
+    async def check_health(self) -> None:
+        """Serve asks every ten seconds."""
+        if self._end_with_command is not None:
+            await self._end_with_command()
+
     def close(self) -> None:
         """End the processes that decode."""
         self._session.close()
+
+
+def _require_judge(session: Session, plan: CheckerPlan) -> None:
+    """Refuse files that are others than the command's.
+
+    Raises:
+        ClusterError: model or profile are.
+    """
+    if plan.judge not in (None, _judge_of(session)):
+        raise ClusterError(
+            f"expected the command's model and profile on every node, and {socket.gethostname()} "
+            f"has others at {plan.model} and {plan.profile}: put the same files there"
+        )
+
+
+def _judge_of(session: Session) -> str:
+    """What decides, whatever computes it: weights, threshold and limits."""
+    profile = None if session.profile is None else session.profile.sha256
+    said = f"{session.card.model_dump_json()} {profile}"
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def trouble_in(text: str) -> str | None:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus
 
-from vivant.distributed.cluster import CPUS_PER_WORKER, Room, connected, last_line, room
+from vivant.distributed.cluster import CPUS_PER_WORKER, Room, connected, here, last_line, room
 from vivant.distributed.deployment import (
     checker_deployment,
     remote_judge,
@@ -30,7 +31,11 @@ log = logging.getLogger("vivant.serving")
 
 @contextmanager
 def checkers(
-    plan: CheckerPlan, address: str | None, replicas: Replicas | None, name: str
+    plan: CheckerPlan,
+    address: str | None,
+    replicas: Replicas | None,
+    name: str,
+    patience_s: float = 0.0,
 ) -> Iterator[RemoteJudge]:
     """Replicas that judge, for the time within.
 
@@ -38,7 +43,9 @@ def checkers(
         plan: What each opens.
         address: As for `vivant.distributed.cluster.connected`.
         replicas: How many; None: one, and as many as the cluster has room for while many wait.
-        name: Of the application in the cluster: whatever has this name there is replaced.
+        name: Of the application in the cluster; no other has it.
+        patience_s: How long the first replicas' nodes are waited for, where nodes are started on
+            demand; 0: what has no room is refused at once.
 
     Raises:
         ClusterError: the cluster is not reached, has no room, or a replica does not start.
@@ -47,12 +54,18 @@ def checkers(
     # that stands has settled it.
     os.environ.setdefault("RAY_worker_niceness", "0")
     with connected(address) as found:
-        _require_room(found, replicas)
+        if not patience_s:
+            _require_room(found, replicas)
         wanted = replicas or Replicas(1, max(1, _num_fitting(found)))
         log.info("%s: %d to %d replicas are to judge", found, wanted.least, wanted.most)
-        _start_serve(name)
+        _start_serve()
+        # Restarted if it dies of itself; it ends with this process, and the replicas see that.
+        options = {"num_cpus": 0, "scheduling_strategy": here(), "max_restarts": -1}
+        command = ray.remote(**options)(_Command).remote()
         try:
-            handle = _deployed(plan, wanted, name)
+            handle = _deployed(
+                checker_deployment(plan, wanted, command), wanted, name, max(_START_S, patience_s)
+            )
             with remote_judge(handle, plan, name) as judge:
                 yield judge
         finally:
@@ -69,24 +82,31 @@ def _require_room(found: Room, replicas: Replicas | None) -> None:
     if _num_fitting(found) < least:
         raise ClusterError(
             f"expected room for {least} replicas of {CPUS_PER_WORKER} CPUs each, but {found}: "
-            "choose fewer with --replicas, or add nodes"
+            "choose fewer with --replicas, or add nodes (where they start on demand: --patience)"
         )
 
 
-def _start_serve(name: str) -> None:
+class _Command:
+    """An actor that lives as long as the command does."""
+
+    def is_there(self) -> None:
+        """Answers."""
+
+
+def _start_serve() -> None:
     for each in ("ray.serve", "ray._private"):
         logging.getLogger(each).setLevel(logging.ERROR)
     # No proxy of Serve's: who listens, with our bounds and deadlines, is this process.
     serve.start(proxy_location="Disabled")
-    if name in serve.status().applications:  # Of a command that was killed.
-        serve.delete(name)
 
 
-def _deployed(plan: CheckerPlan, wanted: Replicas, name: str) -> DeploymentHandle:
+def _deployed(
+    checkers: serve.Application, wanted: Replicas, name: str, patience_s: float
+) -> DeploymentHandle:
     """A handle to the replicas, once the least of them have passed their self-test."""
-    target = serve.RunTarget(checker_deployment(plan, wanted), name=name, route_prefix=None)
+    target = serve.RunTarget(checkers, name=name, route_prefix=None)
     handle = serve.run_many([target], wait_for_applications_running=False)[0]
-    deadline_s = time.monotonic() + _START_S
+    deadline_s = time.monotonic() + patience_s
     while True:
         state = serve.status().applications[name]
         if state.status is ApplicationStatus.RUNNING:
@@ -100,7 +120,7 @@ def _deployed(plan: CheckerPlan, wanted: Replicas, name: str) -> DeploymentHandl
         if time.monotonic() > deadline_s:
             raise ClusterError(
                 f"expected {wanted.least} replicas of {CPUS_PER_WORKER} CPUs each within "
-                f"{_START_S:g} s, but {room()}: choose fewer with --replicas, wait until others "
+                f"{patience_s:g} s, but {room()}: choose fewer with --replicas, wait until others "
                 "are done, or add nodes"
             )
         time.sleep(_TICK_S)

@@ -5,6 +5,7 @@ node dies is started anew, and goes on from the run's last checkpoint.
 """
 
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from vivant.distributed.cluster import room
+from vivant.distributed.cluster import asked_for, room
 from vivant.distributed.workers import (
     HandedOverError,
     at_work,
@@ -32,6 +33,7 @@ __all__ = ["Sweep", "groups_of"]
 
 _CPUS = 1.0
 _RETRIES = 5  # Of a run whose process or node died.
+_LOOK_S = 1.0
 _QUIET_S = 600.0  # Without a run that ends: then people are told what is waited for.
 
 
@@ -43,6 +45,8 @@ class Sweep:
     """Is given each run's lines."""
     gpus_per_run: float = 0.0
     """Share of a GPU that each run takes; 0: it trains on a processor."""
+    patience_s: float = 0.0
+    """How long a node for a run is waited for, where nodes are started on demand."""
 
     def __call__(
         self,
@@ -122,13 +126,28 @@ class Sweep:
         Raises:
             ClusterError: no node is large enough for a run.
         """
+        if self._has_room() or (self.patience_s and self._has_room_in_time()):
+            return
+        gpus = f" and {self.gpus_per_run:g} GPUs" if self.gpus_per_run else ""
+        raise ClusterError(
+            f"expected room for one run, {_CPUS:g} CPU{gpus} on one node; {room()}: add a node "
+            "(where they start on demand: --patience), or take less with --gpus-per-run"
+        )
+
+    def _has_room_in_time(self) -> bool:
+        until_s = time.monotonic() + self.patience_s
+        self.say(f"waiting for a node for a run, up to {self.patience_s:g} s; {room()}")
+        with asked_for(1, num_gpus=self.gpus_per_run):
+            while time.monotonic() < until_s:
+                time.sleep(_LOOK_S)
+                if self._has_room():
+                    return True
+        return False
+
+    def _has_room(self) -> bool:
         found = room()
-        if max(found.cpus_by_node, default=0.0) < _CPUS or found.num_gpus < self.gpus_per_run:
-            gpus = f" and {self.gpus_per_run:g} GPUs" if self.gpus_per_run else ""
-            raise ClusterError(
-                f"expected room for one run, {_CPUS:g} CPU{gpus} on one node; {found}: add a node, "
-                "or take less with --gpus-per-run"
-            )
+        has_gpus = found.num_gpus >= self.gpus_per_run
+        return max(found.cpus_by_node, default=0.0) >= _CPUS and has_gpus
 
 
 def groups_of(runs: Sequence[Run], recipe: Experiment) -> tuple[tuple[Run, ...], ...]:

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from ray.train.torch import TorchTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 from rich.console import Console
 
-from vivant.distributed.cluster import CPUS_PER_WORKER, Room, last_line, room
+from vivant.distributed.cluster import CPUS_PER_WORKER, Room, asked_for, last_line, room
 from vivant.distributed.workers import (
     HandedOverError,
     at_work,
@@ -71,13 +71,17 @@ class Job:
     """Is called by the first worker, once: a function of a module, or a partial of one."""
 
 
-def train_on_cluster(job: Job, num_workers: int, tell: Callable[[str], None]) -> Best:
+def train_on_cluster(
+    job: Job, num_workers: int, tell: Callable[[str], None], patience_s: float = 0.0
+) -> Best:
     """Train, or go on with what is in the folder, in a cluster that is connected.
 
     Args:
         job: What to do.
         num_workers: How many train together. Others give other bits.
         tell: Is given lines for people.
+        patience_s: How long nodes that are started on demand are waited for; 0: more workers than
+            there is room for are refused at once.
 
     Returns:
         The best epoch of the last stage.
@@ -88,7 +92,10 @@ def train_on_cluster(job: Job, num_workers: int, tell: Callable[[str], None]) ->
         VivantError: what a worker raises; `training.loop.fit` says which.
     """
     require_even_batches(job.experiment, num_workers)
-    _await_room(num_workers, job.use_gpu, _ROOM_S)
+    if patience_s:
+        _await_room(num_workers, job.use_gpu, patience_s, tell)
+    else:
+        _await_room(num_workers, job.use_gpu, _ROOM_S)
     # So that a worker can tell a file system of its own from the one that is shared.
     job.out.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(job.out)
@@ -206,6 +213,15 @@ def _await_room(
     Raises:
         ClusterError: there is none.
     """
+    with ExitStack() as asked:
+        if tell is not None:
+            asked.enter_context(asked_for(num_workers, num_gpus=float(use_gpu)))
+        _look_for_room(num_workers, use_gpu, patience_s, tell)
+
+
+def _look_for_room(
+    num_workers: int, use_gpu: bool, patience_s: float, tell: Callable[[str], None] | None
+) -> None:
     until_s = time.monotonic() + patience_s
     is_told = False
     while True:
@@ -220,7 +236,8 @@ def _await_room(
             each = f"{CPUS_PER_WORKER:g} CPUs" + (" and one GPU" if use_gpu else "")
             raise ClusterError(
                 f"expected room for {num_workers} workers of {each} each; {found}: ask for fewer "
-                "--workers, add nodes, or wait until other work there has ended"
+                "--workers, add nodes (where they start on demand: --patience), or wait until "
+                "other work there has ended"
             )
         if tell is not None and not is_told and time.monotonic() > until_s - patience_s + _ROOM_S:
             tell(f"waiting for room for {num_workers} workers, up to {patience_s:g} s; {found}")
