@@ -9,7 +9,14 @@ from starlette.testclient import TestClient
 from services import service
 from vivant.errors import InputError
 from vivant.serving.app import create_app
-from vivant.serving.server import believe, is_loopback, require_keys, serve, turn_away
+from vivant.serving.server import (
+    believe,
+    is_loopback,
+    require_free,
+    require_keys,
+    serve,
+    turn_away,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +42,9 @@ def test_port_that_is_taken_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"cannot listen at 127.0.0.1, port {port}"):
             serve(parts, "127.0.0.1", port)
+        with pytest.raises(InputError, match=f"cannot listen at 127.0.0.1, port {port}"):
+            require_free("127.0.0.1", port)
+    require_free("127.0.0.1", port)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel does it")

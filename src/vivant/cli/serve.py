@@ -117,7 +117,7 @@ def serve(
     from vivant.serving.keys import read_keys
     from vivant.serving.limits import parse_limits
     from vivant.serving.log import log_to_stderr
-    from vivant.serving.server import require_keys
+    from vivant.serving.server import require_free, require_keys
     from vivant.serving.server import serve as run
     from vivant.serving.service import Service
     from vivant.session.session import Session
@@ -125,6 +125,7 @@ def serve(
     require_ray_for(engine, address=address, replicas=replicas, patience=patience)
     is_proxied = proxy is not None or bool(host_name)
     require_keys(host, is_proxied=is_proxied, has_keys=keys is not None, anyone=anyone_may_call)
+    require_free(host, port)
     wanted = None if replicas is None else Replicas.parsed(replicas)
     limits = parse_limits(limit or ())
     known = None if keys is None else read_keys(keys)

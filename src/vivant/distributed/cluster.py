@@ -171,25 +171,33 @@ def _require_same_version() -> None:
         ClusterError: another version than here, or none.
     """
     asked = {}
-    for node in ray.nodes():
-        if node["Alive"]:
-            where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ask = ray.remote(num_cpus=0, max_retries=1, scheduling_strategy=where)(_version)
-            asked[ask.remote()] = node["NodeManagerAddress"]
+    for node, address in _living().items():
+        where = NodeAffinitySchedulingStrategy(node, soft=False)
+        ask = ray.remote(num_cpus=0, max_retries=1, scheduling_strategy=where)(_version)
+        asked[ask.remote()] = node, address
     ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=_HELLO_S)
-    problems = [f"{asked[each]} did not answer in {_HELLO_S:g} s" for each in late]
+    problems = [f"{asked[each][1]} did not answer in {_HELLO_S:g} s" for each in late]
     for each in ready:
+        node, address = asked[each]
         try:
             found = ray.get(each)
         except RayError as error:
+            if node not in _living():  # It has just been lost: nothing will run there.
+                continue
             found = f"none that can be imported ({last_line(error)})"
         if found != __version__:
-            problems.append(f"{asked[each]} has {found}")
+            problems.append(f"{address} has {found}")
     if problems:
         raise ClusterError(
             f"expected vivant {__version__} on every node of the cluster: {'; '.join(problems)}. "
             f"Install it there: pip install 'vivant[ray]=={__version__}'"
         )
+
+
+def _living() -> dict[str, str]:
+    """Addresses of the nodes, by their ids."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    return {str(node["NodeID"]): str(node["NodeManagerAddress"]) for node in nodes}
 
 
 def _version() -> str:

@@ -23,7 +23,7 @@ from vivant.serving.gate import LOOPBACK_HOSTS
 from vivant.serving.service import Service
 from vivant.serving.sockets import bounded_sockets
 
-__all__ = ["believe", "is_loopback", "require_keys", "serve", "turn_away"]
+__all__ = ["believe", "is_loopback", "require_free", "require_keys", "serve", "turn_away"]
 
 _TICK_S = 0.05
 _STREAMS_S = 20.0  # How long streams may go on when the service is to end.
@@ -65,6 +65,19 @@ def require_keys(host: str, *, is_proxied: bool, has_keys: bool, anyone: bool) -
             f"the service can be reached from other machines {reached}: make keys (`vivant key "
             "add NAME --file keys.json`) and start with --keys keys.json, or say --anyone-may-call"
         )
+
+
+def require_free(host: str, port: int) -> None:
+    """Refuse an address that another listens at, before anything is opened for it.
+
+    Args:
+        host: As for `serve`.
+        port: As there.
+
+    Raises:
+        InputError: the address cannot be listened at.
+    """
+    _listen(host, port).close()
 
 
 def believe(app: FastAPI, proxy: str) -> None:
