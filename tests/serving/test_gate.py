@@ -118,7 +118,7 @@ def test_service_without_names_answers_to_all_and_keeps_to_its_own_pages() -> No
 
 
 def test_every_answer_has_the_headers_that_keep_a_browser_here() -> None:
-    with client(max_body_bytes=100, request_burst=3) as asked:
+    with client(max_body_bytes=100, request_burst=3, requests_per_minute=0.1) as asked:
 
         def fails() -> None:
             raise ZeroDivisionError
