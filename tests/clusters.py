@@ -34,6 +34,7 @@ class Nodes:
 
     def kill_node(self, node: int) -> None:
         """All of its processes at once, as when the machine is switched off."""
+        os.kill(self.raylets[node], signal.SIGSTOP)  # It starts none meanwhile, which would stay.
         for pid in tree(self.raylets[node]):
             kill(pid)
 
