@@ -51,7 +51,7 @@ wheel: unit
 ALONE := tests/bench tests/distributed tests/serving
 test-slow: $(READY)
 	$(BIN)/pytest -m slow --durations=10 $(ALONE)
-	$(PYTEST) --no-loadscope-reorder -m slow $(addprefix --ignore=,$(ALONE))
+	$(PYTEST) --no-loadscope-reorder -m slow tests $(addprefix --ignore=,$(ALONE))
 
 bench: $(READY)
 	$(BIN)/vivant bench model_d
