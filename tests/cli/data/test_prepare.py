@@ -132,5 +132,5 @@ def test_url_with_a_secret_is_refused_and_not_repeated(root: Path) -> None:
         app, ["data", "prepare", "folder", str(root), "--out", "s3://AKIA1:hunter2@bucket/store"]
     )
     assert answer.exit_code == 1
-    assert "without @ and ?, which come with secrets" in str(answer.exception)
+    assert "without @, : and ?, which come with secrets" in str(answer.exception)
     assert "hunter2" not in answer.output + str(answer.exception)
