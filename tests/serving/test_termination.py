@@ -126,19 +126,24 @@ def test_connection_that_was_kept_is_told_to_close() -> None:
         assert service.process.wait(PATIENCE_S) == 0
 
 
+def wait_for_the_door(port: int) -> None:
+    """Until it is closed."""
+    while True:
+        try:
+            socket.create_connection((HOST, port), 0.05).close()
+        except TimeoutError:  # Others are turned away.
+            continue
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.005)
+
+
 def test_request_that_comes_as_the_door_closes_is_answered() -> None:
     """Connections that were made before, and speak only when no others are taken."""
     with served("--drain", "0.5") as service:
         early = [socket.create_connection((HOST, service.port), PATIENCE_S) for _ in range(20)]
         service.terminate()
-        while True:
-            try:
-                socket.create_connection((HOST, service.port), 0.05).close()
-            except TimeoutError:  # Others are turned away.
-                continue
-            except ConnectionRefusedError:  # The door is closed.
-                break
-            time.sleep(0.005)
+        wait_for_the_door(service.port)
         for connection in early:
             connection.sendall(request_head("/livez", "GET"))
         assert [read_answer(connection)[0] for connection in early] == [200] * 20
@@ -163,14 +168,7 @@ def test_request_that_has_begun_as_the_door_closes_is_answered(
                 answer += connection.recv(65536)
             assert answer.startswith(b"HTTP/1.1 200")
         service.terminate()
-        while True:
-            try:
-                socket.create_connection((HOST, service.port), 0.05).close()
-            except TimeoutError:
-                continue
-            except ConnectionRefusedError:
-                break
-            time.sleep(0.005)
+        wait_for_the_door(service.port)
         connection.sendall(request[:num_sent])
         time.sleep(1)
         connection.sendall(request[num_sent:])

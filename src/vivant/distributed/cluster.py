@@ -121,7 +121,7 @@ def _silent() -> Iterator[None]:
 
 def room() -> Room:
     """What the cluster has now."""
-    nodes = [node for node in ray.nodes() if node["Alive"]]
+    nodes = _living()
     by_node = tuple(float(node["Resources"].get("CPU", 0)) for node in nodes)
     total = ray.cluster_resources()
     return Room(
@@ -171,10 +171,10 @@ def _require_same_version() -> None:
         ClusterError: another version than here, or none.
     """
     asked = {}
-    for node, address in _living().items():
-        where = NodeAffinitySchedulingStrategy(node, soft=False)
+    for node in _living():
+        where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         ask = ray.remote(num_cpus=0, max_retries=1, scheduling_strategy=where)(_version)
-        asked[ask.remote()] = node, address
+        asked[ask.remote()] = node["NodeID"], node["NodeManagerAddress"]
     ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=_HELLO_S)
     problems = [f"{asked[each][1]} did not answer in {_HELLO_S:g} s" for each in late]
     for each in ready:
@@ -182,7 +182,9 @@ def _require_same_version() -> None:
         try:
             found = ray.get(each)
         except RayError as error:
-            if node not in _living():  # It has just been lost: nothing will run there.
+            if node not in [
+                each["NodeID"] for each in _living()
+            ]:  # It has just been lost: nothing will run there.
                 continue
             found = f"none that can be imported ({last_line(error)})"
         if found != __version__:
@@ -194,10 +196,9 @@ def _require_same_version() -> None:
         )
 
 
-def _living() -> dict[str, str]:
-    """Addresses of the nodes, by their ids."""
-    nodes = [node for node in ray.nodes() if node["Alive"]]
-    return {str(node["NodeID"]): str(node["NodeManagerAddress"]) for node in nodes}
+def _living() -> list[dict[str, Any]]:
+    """The nodes that have not been lost, as Ray describes them."""
+    return [node for node in ray.nodes() if node["Alive"]]
 
 
 def _version() -> str:

@@ -92,10 +92,7 @@ def train_on_cluster(
         VivantError: what a worker raises; `training.loop.fit` says which.
     """
     require_even_batches(job.experiment, num_workers)
-    if patience_s:
-        _await_room(num_workers, job.use_gpu, patience_s, tell)
-    else:
-        _await_room(num_workers, job.use_gpu, _ROOM_S)
+    _await_room(num_workers, job.use_gpu, patience_s or _ROOM_S, tell if patience_s else None)
     # So that a worker can tell a file system of its own from the one that is shared.
     job.out.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(job.out)
