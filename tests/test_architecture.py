@@ -1,19 +1,22 @@
-"""The house's rules, read off the source: layers, sizes, names, and who may import what.
+"""The rules of the house, checked on the source: layers, sizes, names, and who may import what.
 
-ARCHITECTURE.md says why. A folder imports only what lies below it.
+ARCHITECTURE.md gives the reasons. A folder imports only what lies below it. Each test checks all files and
+names every offender in one message.
 """
 
 import ast
 import re
+from collections.abc import Iterable
 from pathlib import Path
-
-import pytest
 
 import vivant
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(vivant.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+MAX_FILE_LINES = 600
+MAX_FUNCTION_LINES = 80
 
 # From the ground up. Folders on one line do not know each other.
 LAYERS: list[set[str]] = [
@@ -80,13 +83,34 @@ OTHER_WORDS = re.compile(
     r"\b(is_real|is_fake|spoof_score|liveness_score|confidence|imgs?)\b(?!-src)"
 )
 
+# Folders of tests that mirror no folder of the source.
+OTHER_TESTS = {"contracts"}
+# What takes a second and more to import.
+HEAVY = {
+    "ray",
+    "playwright",
+    "schemathesis",
+    "moto",
+    "openvino",
+    "torch",
+    "onnx",
+    "kornia",
+    "lance",
+}
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+TREES = {path: parse(path) for path in (*MODULES, *TESTS)}
+
 
 def imports_of(path: Path, *, top_only: bool = False) -> set[str]:
-    """Dotted names that a file imports."""
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if top_only else ast.walk(tree)
+    """The dotted names that a file imports."""
+    tree = TREES[path]
     found: set[str] = set()
-    for node in nodes:
+    for node in tree.body if top_only else ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -99,26 +123,43 @@ def place(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
-def layer(dotted: str) -> str:
+def dotted(path: Path) -> str:
+    """`networks/config.py` -> `vivant.networks.config`."""
+    return f"vivant.{place(path).removesuffix('.py').replace('/', '.')}"
+
+
+def layer(name: str) -> str:
     """`vivant.networks.config` -> `networks`."""
-    return dotted.split(".")[1]
+    return name.split(".")[1]
 
 
-def ours(path: Path) -> set[str]:
+def own_imports(path: Path) -> set[str]:
+    """The names of this package that a file imports."""
     return {name for name in imports_of(path) if re.match(r"vivant\.\w", name)}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=place)
-def test_imports_go_down(path: Path) -> None:
-    if path == SOURCE / "__init__.py":
-        assert not ours(path)
-        return
-    mine = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    for name in ours(path):
-        theirs = layer(name)
-        if theirs in (mine, "__version__") or (mine, theirs) in SAME_LAYER_ALLOWED:
-            continue
-        assert LEVEL[theirs] < LEVEL[mine], f"{place(path)} may not import {name}"
+def package_of(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def require_none(offenders: Iterable[str]) -> None:
+    """Fail with one message that has every offender, one a line."""
+    lines = sorted(offenders)
+    assert not lines, "\n".join([f"{len(lines)} offenders:", *lines])
+
+
+def test_imports_go_down() -> None:
+    assert not own_imports(SOURCE / "__init__.py")
+    offenders = []
+    for path in MODULES:
+        mine = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        for name in own_imports(path):
+            theirs = layer(name)
+            if theirs in (mine, "__version__") or (mine, theirs) in SAME_LAYER_ALLOWED:
+                continue
+            if LEVEL[theirs] >= LEVEL[mine]:
+                offenders.append(f"{place(path)} may not import {name}")
+    require_none(offenders)
 
 
 def test_every_folder_has_its_layer() -> None:
@@ -129,10 +170,8 @@ def test_every_folder_has_its_layer() -> None:
 
 
 def test_modules_do_not_import_in_circles() -> None:
-    names = {
-        f"vivant.{place(path).removesuffix('.py').replace('/', '.')}": path for path in MODULES
-    }
-    graph = {name: ours(path) & set(names) for name, path in names.items()}
+    names = {dotted(path): path for path in MODULES}
+    graph = {name: own_imports(path) & set(names) for name, path in names.items()}
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:
@@ -146,69 +185,99 @@ def test_modules_do_not_import_in_circles() -> None:
         visit(name, ())
 
 
-@pytest.mark.parametrize("path", MODULES, ids=place)
-def test_optional_dependencies_stay_in_their_place(path: Path) -> None:
-    for name in imports_of(path):
-        package = name.partition(".")[0]
-        assert package not in FORBIDDEN, f"{place(path)} imports {package}"
-        if package in HOMES:
-            allowed = any(
-                place(path) == home or place(path).startswith(f"{home}/") for home in HOMES[package]
-            )
-            assert allowed, f"{place(path)} may not import {package}"
-        assert package != "torch" or place(path) not in TORCHLESS
-    if path.relative_to(SOURCE).parts[0] in LAZY:
-        on_top = {name.partition(".")[0] for name in imports_of(path, top_only=True)}
-        assert not on_top & set(HOMES), f"{place(path)} starts slowly: import it where it is used"
-
-
-@pytest.mark.parametrize(
-    "path", [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))], ids=lambda p: p.name
-)
-def test_files_are_short(path: Path) -> None:
-    num_lines = len(path.read_text().splitlines())
-    assert num_lines <= 400, f"{path.name} has {num_lines} lines: split it by what it does"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=place)
-def test_names_say_something(path: Path) -> None:
-    parts = set(path.relative_to(SOURCE).with_suffix("").parts)
-    assert not parts & VAGUE, f"{place(path)}: name it after what it does"
-    found = OTHER_WORDS.findall(path.read_text())
-    assert not found, f"{place(path)} uses {found}: see docs/glossary.md"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=place)
-def test_functions_are_short_and_catch_by_name(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef):
-            num_lines = (node.end_lineno or 0) - node.lineno + 1
-            assert num_lines <= 80, f"{place(path)}: {node.name} has {num_lines} lines"
-        if isinstance(node, ast.ExceptHandler):
-            assert node.type is not None, f"{place(path)}: a bare except hides what went wrong"
-
-
-def test_tests_mirror_the_source() -> None:
-    tests = {path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("*.py")}
-    exempt = {
-        "__main__.py", "errors.py", "records.py", "networks/backbones/backbone.py",
-        "preparation/record.py",
-    }  # fmt: skip
+def test_optional_dependencies_stay_in_their_place() -> None:
+    offenders = []
     for path in MODULES:
-        if path.name == "__init__.py" or place(path) in exempt:
-            continue
-        folder, _, name = place(path).rpartition("/")
-        expected = f"{folder}/test_{name}" if folder else f"test_{name}"
-        assert expected in tests, f"{place(path)} has no tests/{expected}"
+        for name in imports_of(path):
+            package, homes = package_of(name), HOMES.get(package_of(name))
+            if package in FORBIDDEN or (package == "torch" and place(path) in TORCHLESS):
+                offenders.append(f"{place(path)} imports {package}")
+            if homes is not None and not any(
+                place(path) == home or place(path).startswith(f"{home}/") for home in homes
+            ):
+                offenders.append(f"{place(path)} may not import {name}")
+    require_none(offenders)
+
+
+def test_commands_start_without_optional_dependencies() -> None:
+    require_none(
+        f"{place(path)} imports {sorted(on_top)} at its top: import it where it is used"
+        for path in MODULES
+        if path.relative_to(SOURCE).parts[0] in LAZY
+        and (on_top := set(map(package_of, imports_of(path, top_only=True))) & set(HOMES))
+    )
+
+
+def test_files_are_of_readable_size() -> None:
+    require_none(
+        f"{path.relative_to(path.parents[1])} has {num_lines} lines: split it by what it does"
+        for path in (*MODULES, *TESTS)
+        if (num_lines := len(path.read_text().splitlines())) > MAX_FILE_LINES
+    )
+
+
+def test_names_say_something() -> None:
+    require_none(
+        f"{place(path)}: name it after what it does"
+        for path in MODULES
+        if set(path.relative_to(SOURCE).with_suffix("").parts) & VAGUE
+    )
+    require_none(
+        f"{place(path)} uses {found}: see docs/glossary.md"
+        for path in MODULES
+        if (found := OTHER_WORDS.findall(path.read_text()))
+    )
+
+
+def test_functions_are_short_and_catch_by_name() -> None:
+    offenders = []
+    for path in MODULES:
+        for node in ast.walk(TREES[path]):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                num_lines = (node.end_lineno or 0) - node.lineno + 1
+                if num_lines > MAX_FUNCTION_LINES:
+                    offenders.append(f"{place(path)}: {node.name} has {num_lines} lines")
+            if isinstance(node, ast.ExceptHandler) and node.type is None:
+                offenders.append(
+                    f"{place(path)}:{node.lineno}: a bare except hides what went wrong"
+                )
+    require_none(offenders)
+
+
+def test_tests_mirror_the_folders_of_the_source() -> None:
+    """Tests lie in the folder of their subject; within it, a file is a subject and not a module."""
+    sources = {
+        path.parent.relative_to(SOURCE).as_posix() for path in MODULES if path.stem != "__init__"
+    }
+    tests = {
+        path.parent.relative_to(ROOT / "tests").as_posix()
+        for path in TESTS
+        if path.name.startswith("test_")
+    }
+    require_none(f"{folder}/ has no tests/{folder}/" for folder in sources - tests)
+    require_none(f"tests/{folder}/ mirrors no folder" for folder in tests - sources - OTHER_TESTS)
+
+
+def test_shared_fixtures_import_nothing_heavy() -> None:
+    """The tests of a folder start in a second or two: `conftest.py` is imported by all of them."""
+    require_none(
+        f"{path.relative_to(ROOT)} imports {sorted(heavy)} at its top: import it in the fixture"
+        for path in TESTS
+        if path.name == "conftest.py"
+        and (heavy := set(map(package_of, imports_of(path, top_only=True))) & HEAVY)
+    )
 
 
 def test_nothing_names_a_machine() -> None:
     tracked = [
-        p
+        path
         for folder in ("src", "tests", "docs", "benchmarks", "scripts")
-        for p in (ROOT / folder).rglob("*")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".md", ".toml"} and path != Path(__file__)
     ]
-    places = re.compile(r"/(?:home|root|work|Users|tmp)/\w")
-    for path in tracked:
-        if path.suffix in {".py", ".md", ".toml"} and path != Path(__file__):
-            assert not places.search(path.read_text()), f"{path.name} names a place on one machine"
+    machine_paths = re.compile(r"/(?:home|root|work|Users|tmp)/\w")
+    require_none(
+        f"{path.relative_to(ROOT)} names a place on one machine"
+        for path in tracked
+        if machine_paths.search(path.read_text())
+    )
