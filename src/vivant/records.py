@@ -86,6 +86,8 @@ class Reason(StrEnum):
     POSE = "POSE"
     OCCLUDED = "OCCLUDED"
     TOO_FEW_FRAMES = "TOO_FEW_FRAMES"
+    TOO_SLOW = "TOO_SLOW"
+    """A live check got too few frames a second: the computer or its connection is too slow."""
     STATIC_FRAMES = "STATIC_FRAMES"
     OUT_OF_DISTRIBUTION = "OUT_OF_DISTRIBUTION"
     WINDOWS_DISAGREE = "WINDOWS_DISAGREE"

@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import small_config
 from made_up import MadeUpRunner, card
@@ -11,8 +13,9 @@ from vivant.geometry.crop import crop_box
 from vivant.geometry.grid import cell_centres
 from vivant.networks.config import AamConfig
 from vivant.records import FaceBox, Frame
-from vivant.session.clip import Clip, clip_cautions, to_results
+from vivant.session.clip import Clip, clip_cautions, find_slowness, to_results
 from vivant.session.session import Session
+from vivant.video.sampling import possible_windows
 
 
 def clip(face: FaceBox, width: int = 640, height: int = 480, **fields: object) -> Clip:
@@ -49,6 +52,33 @@ def test_cautions_by_where_the_face_is(face: FaceBox, expected: list[str]) -> No
 def test_a_caution_is_named_once() -> None:
     small = clip(FaceBox(200.0, 150.0, 300.0, 250.0), is_padded=True)
     assert codes([small, small]) == ["FACE_SMALLER_THAN_CROP", "PADDED_WINDOW"]
+
+
+def test_too_few_frames_a_second_are_told_with_both_numbers() -> None:
+    (found,) = find_slowness(4, 1.9, 5, 0.1)
+    assert (found.code, found.measured, found.limit) == (
+        "TOO_SLOW",
+        2.0,
+        pytest.approx(8.333, abs=1e-3),
+    )
+    assert found.message.startswith(
+        "Only 2.0 frames a second could be looked at; a live check needs 8.3."
+    )
+    assert find_slowness(20, 1.9, 5, 0.1) == ()
+    assert find_slowness(1, 0.3, 5, 0.1) == (), (
+        "shorter than a clip: that says nothing of the machine"
+    )
+
+
+@given(st.lists(st.booleans(), min_size=6, max_size=60))
+def test_live_check_is_never_without_a_clip_and_without_a_reason(is_looked_at: list[bool]) -> None:
+    """Where frames come an interval apart and some are missing, there is a clip, or it is told."""
+    is_looked_at[0] = True
+    times_s = [i / 10 for i, is_here in enumerate(is_looked_at) if is_here]
+    usable = [True] * len(times_s)
+    windows = possible_windows(times_s, usable, 5, 0.1)
+    if not any(not window.is_padded for window in windows):
+        assert find_slowness(len(times_s), (len(is_looked_at) - 1) / 10, 5, 0.1)
 
 
 def test_anchor_boxes_are_the_cells_of_the_crop() -> None:

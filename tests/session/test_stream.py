@@ -211,7 +211,49 @@ def test_verdict_does_not_outlive_its_span_while_all_frames_come_late() -> None:
     assert stream.counts.dropped == 30
     verdict = stream.end()
     assert verdict.decision is Decision.NO_DECISION
-    assert [reason.code for reason in verdict.reasons] == [Reason.NO_FACE]
+    (reason,) = verdict.reasons
+    assert (reason.code, reason.measured) == (Reason.TOO_SLOW, 0.0)
+
+
+def film_slowly(look_s: float, num: int = 30, interval_s: float = 0.1, **how: bool) -> Stream:
+    """A live stream on a machine that takes `look_s` for one look."""
+    now = 0.0
+    _, session = counting()
+    stream = Stream(session, clock=lambda: now, **how)
+    pictures = swaying(10)
+    for i in range(num):
+        now = max(now, i * interval_s)
+        looked_at = stream.counts.looked_at
+        stream.push(pictures[i % 10], i * interval_s)
+        if stream.counts.looked_at > looked_at:
+            now += look_s
+    return stream
+
+
+@pytest.mark.regression
+@pytest.mark.parametrize(
+    ("look_s", "interval_s", "rate"),
+    [(0.35, 0.1, 3.1), (0.01, 0.5, 2.2)],
+    ids=["the looks are slow", "the frames are rare"],
+)
+def test_slow_machine_is_told_and_not_to_film_for_longer(
+    look_s: float, interval_s: float, rate: float
+) -> None:
+    verdict = film_slowly(look_s, interval_s=interval_s, live=True).end()
+    assert verdict.decision is Decision.NO_DECISION
+    (reason,) = [found for found in verdict.reasons if found.code is Reason.TOO_SLOW]
+    assert reason.measured == pytest.approx(rate, abs=0.1)
+    assert reason.limit == pytest.approx(10 * 5 / 6)
+    assert "too slow: close other programs, upload a video" in reason.message
+    assert Reason.TOO_FEW_FRAMES not in {found.code for found in verdict.reasons}
+
+
+def test_machine_that_keeps_up_is_not_told_that_it_is_slow() -> None:
+    assert film_slowly(0.09, live=True).end().decision is Decision.BONA_FIDE
+    short = film_slowly(0.0, num=3, live=True).end()
+    assert [found.code for found in short.reasons] == [Reason.TOO_FEW_FRAMES]
+    rare_in_a_file = film_slowly(0.0, interval_s=0.5, live=False).end()
+    assert Reason.TOO_SLOW not in {found.code for found in rare_in_a_file.reasons}
 
 
 def test_file_is_never_late() -> None:

@@ -40,6 +40,8 @@ ADVICE = {
     Reason.POSE: "Look straight into the camera.",
     Reason.OCCLUDED: "Keep hands and things away from your face.",
     Reason.TOO_FEW_FRAMES: "Film for at least two seconds.",
+    Reason.TOO_SLOW: "This computer or its connection is too slow for a live check: choose a video "
+    "file, or check on this device.",
     Reason.STATIC_FRAMES: "Film a person, not a picture.",
     Reason.OUT_OF_DISTRIBUTION: "This is unlike what the model knows: try another place and light.",
     Reason.WINDOWS_DISAGREE: "Hold still, in even light, and try again.",

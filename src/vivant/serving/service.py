@@ -5,6 +5,8 @@ import dataclasses
 import hmac
 import logging
 import secrets
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated
@@ -51,6 +53,8 @@ class Service:
         num_workers: Presentations that are watched at a time.
         judge: Who judges presentations that are sent whole; None: the session, in this process.
             What a stream films the session judges.
+        clock: Seconds that pass, for how long sessions are kept, how often a client may ask, and
+            which frames of a stream come late. Deadlines of requests are the event loop's.
     """
 
     def __init__(
@@ -62,13 +66,15 @@ class Service:
         audit: AuditLog | None,
         num_workers: int,
         judge: Judging | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.session = session
         self.limits = limits
         self.keys = keys
         self.num_workers = num_workers
+        self.clock = clock
         self.judge: Judging = judge or Judge(session, limits, num_workers)
-        self.sessions = CheckSessions(limits)
+        self.sessions = CheckSessions(limits, clock)
         self.seen_media = SeenMedia(secrets.token_bytes(32))
         self.counters = Counters(lambda: self.judge.num_pending, lambda: self.is_ready)
         self.num_streams: dict[str, int] = {}
@@ -76,7 +82,9 @@ class Service:
         self.is_tested = False
         self.is_draining = False
         self._audit = audit
-        self._rates = Rates(limits.requests_per_minute / 60, float(limits.request_burst))
+        self._rates = Rates(
+            limits.requests_per_minute / 60, float(limits.request_burst), clock=clock
+        )
 
     @property
     def is_ready(self) -> bool:

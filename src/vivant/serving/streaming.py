@@ -124,7 +124,9 @@ class _Conversation:
         self._news = asyncio.Event()
         self._num_answered = self._num_received = 0
         limits = service.limits
-        self._rate = Rates(limits.max_frames_per_s, max(1.0, limits.max_frames_per_s))
+        self._rate = Rates(
+            limits.max_frames_per_s, max(1.0, limits.max_frames_per_s), clock=service.clock
+        )
 
     async def hold(self) -> None:
         require_open(self._service)
@@ -295,7 +297,7 @@ class _Conversation:
     def _open(self, opened: ExitStack) -> tuple[Stream, PictureReader]:
         with self._work:
             read = opened.enter_context(self._service.session.picture_reader())
-        return Stream(self._service.session, live=True), read
+        return Stream(self._service.session, live=True, clock=self._service.clock), read
 
     def _close(self, opened: ExitStack) -> None:
         with self._work:

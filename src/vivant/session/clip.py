@@ -26,6 +26,7 @@ __all__ = [
     "Sight",
     "clip_cautions",
     "cut_clips",
+    "find_slowness",
     "lack_of_frames",
     "shrink_to_poster",
     "to_results",
@@ -158,6 +159,41 @@ def lack_of_frames(
             ),
         )
     return reasons
+
+
+def find_slowness(
+    num_looks: int, filmed_s: float, num_frames: int, interval_s: float
+) -> tuple[Finding, ...]:
+    """The reason TOO_SLOW, where a live check got too few frames a second to hold one clip.
+
+    A clip needs N frames in a row, an interval apart. If fewer than one in N + 1 frames is missing,
+    some N follow one another; so a live check without a clip is slow where more are missing.
+
+    Args:
+        num_looks: Frames that were looked at.
+        filmed_s: Time from the first frame to the last, those that were not looked at among them.
+        num_frames: N.
+        interval_s: Time between two frames of a clip, in seconds.
+
+    Returns:
+        One finding, or none where the frames came fast enough or for less than a clip's time.
+    """
+    if filmed_s < (num_frames - 1) * interval_s:
+        return ()
+    rate = num_looks / (filmed_s + interval_s)
+    needed = num_frames / (num_frames + 1) / interval_s
+    if rate > needed:
+        return ()
+    return (
+        Finding(
+            Reason.TOO_SLOW,
+            f"Only {rate:.1f} frames a second could be looked at; a live check needs {needed:.1f}. "
+            "The computer or its connection is too slow: close other programs, upload a video, or "
+            "check on the device itself.",
+            rate,
+            needed,
+        ),
+    )
 
 
 def clip_cautions(

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,9 +16,16 @@ from vivant.geometry.boxes import median_box
 from vivant.geometry.crop import CropBox, crop_box, cut
 from vivant.networks.card import ModelCard
 from vivant.networks.part_specs import output_fields, part_specs
-from vivant.records import FaceBox, Frame, Scores
+from vivant.records import FaceBox, Finding, Frame, Reason, Scores
 from vivant.runtimes.runner import Runner, run_in_parts, to_scores
-from vivant.session.clip import Clip, Seen, lack_of_frames, shrink_to_poster, to_results
+from vivant.session.clip import (
+    Clip,
+    Seen,
+    find_slowness,
+    lack_of_frames,
+    shrink_to_poster,
+    to_results,
+)
 from vivant.session.session import Session
 from vivant.session.verdict import Verdict, WindowResult
 from vivant.video.sampling import NearGrid, possible_windows, spread
@@ -111,6 +118,7 @@ class Stream:
         self._clock = clock
         self._ahead_s: float | None = None  # Largest lead of the frames' time over the clock's.
         self._grid: NearGrid[Frame] = NearGrid(self._interval_s)
+        self._first_s: float | None = None
         self._last_s = -float("inf")
         self._size: tuple[int, int] | None = None
         self._observer = Observer(session.eyes, session.quality_limits)
@@ -203,6 +211,7 @@ class Stream:
         """Count a frame, and say whether there is time to look at it."""
         self._check(pixels, time_s)
         self._pushed += 1
+        self._first_s = time_s if self._first_s is None else self._first_s
         self._last_s = time_s
         is_late = self._is_late(time_s)
         self._dropped += is_late
@@ -298,9 +307,7 @@ class Stream:
         session, looks = self._session, self._observer.looks
         places = spread(len(self._windows), session.num_windows) if self._windows else ()
         chosen = [self._windows[place] for place in places]
-        reasons = self._observer.faults(is_still=False)
-        if not chosen:
-            reasons += lack_of_frames(looks, self._num_frames, is_still=False)
+        reasons = self._explain_lack(looks) if not chosen else self._observer.faults(is_still=False)
         assert self._size is not None
         poster, poster_face = shrink_to_poster(frame, face)
         seen = Seen(
@@ -315,6 +322,20 @@ class Stream:
             faces_s=faces_s,
         )
         return session.judge(seen, tuple(result for _, result in chosen), network_s)
+
+    def _explain_lack(self, looks: Sequence[Look]) -> tuple[Finding, ...]:
+        """Why there is no window. Who films with a slow machine is not told to film for longer."""
+        found = self._observer.faults(is_still=False)
+        found += lack_of_frames(looks, self._num_frames, is_still=False)
+        if not self._live or self._first_s is None:
+            return found
+        filmed_s = min(self._last_s - self._first_s, self._span_s)
+        slow = find_slowness(len(looks), filmed_s, self._num_frames, self._interval_s)
+        if not slow:
+            return found
+        if not looks:  # Nobody knows whether a face was there.
+            return slow
+        return (*(lack for lack in found if lack.code is not Reason.TOO_FEW_FRAMES), *slow)
 
 
 class _Network:

@@ -86,7 +86,7 @@ class Page {
       try {
         this.#stage.fit(camera.width, camera.height, camera.isMirrored);
         this.#stage.say("Connecting");
-        judge = await this.#openJudge(signal);
+        judge = await this.#openJudge(signal, { isLive: true });
         return await abortable(capture({ camera, judge, stage: this.#stage, signal }), signal);
       } finally {
         judge?.close();
@@ -102,7 +102,7 @@ class Page {
       if (!this.#isOnDevice) {
         return abortable(checkFile(file, this.#callerNow(), this.#service, signal), signal);
       }
-      const judge = await this.#openJudge(signal);
+      const judge = await this.#openJudge(signal, { isLive: false });
       this.#stage.say(`Checking ${shortName(file.name)}`);
       try {
         const tell = (share) => {
@@ -149,8 +149,8 @@ class Page {
     }
   }
 
-  async #openJudge(signal) {
-    if (this.#isOnDevice) return abortable(openDeviceJudge((text) => this.#stage.say(text)), signal);
+  async #openJudge(signal, options) {
+    if (this.#isOnDevice) return abortable(openDeviceJudge((text) => this.#stage.say(text), options), signal);
     return abortable(openServiceJudge(this.#callerNow(), signal), signal);
   }
 

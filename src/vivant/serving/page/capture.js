@@ -33,6 +33,7 @@ export async function capture({ camera, judge, stage, signal }) {
     stage.suggest(text);
   }
 
+  stage.pending = 0;
   stage.state = "adjust";
   stage.say("Bring your face into the oval.");
   for (let due = start; ; ) {
@@ -48,7 +49,11 @@ export async function capture({ camera, judge, stage, signal }) {
           failure ??= error;
         });
       pending.add(looked);
-      looked.finally(() => pending.delete(looked));
+      stage.pending = pending.size;
+      looked.finally(() => {
+        pending.delete(looked);
+        stage.pending = pending.size;
+      });
     }
     due = Math.max(due + 1000 * judge.interval_s, performance.now());
     await new Promise((resolve) => setTimeout(resolve, due - performance.now()));

@@ -25,9 +25,9 @@ class Device {
     this.#desk = desk;
   }
 
-  /** Start another presentation; what was seen before is forgotten. */
-  begin() {
-    return this.#desk.ask("begin");
+  /** Start another presentation; what was seen before is forgotten. Options: see `Capture`. */
+  begin(options = {}) {
+    return this.#desk.ask("begin", options);
   }
 
   /** Take the next frame: see `Capture.look`. */

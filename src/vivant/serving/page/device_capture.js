@@ -3,7 +3,7 @@
 import { answerOf, resultOf } from "./device_answer.js";
 import { cropBox, cutCrop, medianBox } from "./device_boxes.js";
 import { BlazeFace, FaceMesh } from "./device_faces.js";
-import { adviceOn, clipFaults, finding, frameFaults, lackOfFrames } from "./device_faults.js";
+import { adviceOn, clipFaults, finding, findSlowness, frameFaults, lackOfFrames } from "./device_faults.js";
 import { toRgb } from "./device_pixels.js";
 import { LIMITS, SceneHistory, measure, motion } from "./device_quality.js";
 import { Tracker } from "./device_tracker.js";
@@ -27,9 +27,15 @@ export class Capture {
   #last_s = -Infinity;
   #faces_s = 0;
   #failure = null;
+  #isLive;
 
-  /** @param models From `loadModels`. */
-  constructor(models) {
+  /**
+   * @param models From `loadModels`.
+   * @param {{isLive?: boolean}} options Whether the frames come from a camera, at the pace of this
+   *   device; those of a file do not wait for anybody.
+   */
+  constructor(models, { isLive = false } = {}) {
+    this.#isLive = isLive;
     this.#models = models;
     this.#card = models.card;
     this.#limits = { ...LIMITS, ...models.card.quality_limits };
@@ -71,7 +77,7 @@ export class Capture {
     const clips = this.#clips();
     const reasons = clipFaults(this.#looks, this.#scene.change(), this.#limits);
     if (clips.length === 0 || clips[0].isShort) {
-      reasons.push(...lackOfFrames(this.#looks, this.#numFrames));
+      reasons.push(...this.#explainLack());
     }
     this.#faces_s += (performance.now() - started_ms) / 1000;
     const scored_ms = performance.now();
@@ -83,6 +89,14 @@ export class Capture {
       faces_s: this.#faces_s,
       network_s: (performance.now() - scored_ms) / 1000,
     });
+  }
+
+  #explainLack() {
+    const lacks = lackOfFrames(this.#looks, this.#numFrames);
+    if (!this.#isLive || this.#looks.length === 0) return lacks;
+    const filmed_s = this.#last_s - this.#looks[0].time_s;
+    const slow = findSlowness(this.#looks.length, filmed_s, this.#numFrames, this.#interval_s);
+    return slow.length > 0 ? [...lacks.filter(({ code }) => code !== "TOO_FEW_FRAMES"), ...slow] : lacks;
   }
 
   #require({ width, height }, time_s) {

@@ -18,6 +18,7 @@ const ADVICE = {
   POSE: "Look into the camera.",
   OCCLUDED: "Keep hands and things away from the face.",
   TOO_FEW_FRAMES: "Stay before the camera for two seconds.",
+  TOO_SLOW: "This device is too slow for a live check: choose a video file, or check on the service.",
   STATIC_FRAMES: "Film a person, not a picture.",
   UNTRAINED_MODEL: "This model cannot decide.",
   NO_OPERATING_POINT: "This model cannot decide.",
@@ -120,6 +121,18 @@ export function lackOfFrames(looks, numFrames) {
     reasons.push(finding("TOO_FEW_FRAMES", message, usable, numFrames));
   }
   return reasons;
+}
+
+/** The reason that a live check got too few frames a second: session/clip.py, find_slowness. */
+export function findSlowness(numLooks, filmed_s, numFrames, interval_s) {
+  if (filmed_s < (numFrames - 1) * interval_s) return [];
+  const rate = numLooks / (filmed_s + interval_s);
+  const needed = numFrames / (numFrames + 1) / interval_s;
+  if (rate > needed) return [];
+  const message =
+    `Only ${rate.toFixed(1)} frames a second could be looked at; a live check needs ${needed.toFixed(1)}. ` +
+    "This device is too slow: close other programs, choose a video file, or check on the service.";
+  return [finding("TOO_SLOW", message, rate, needed)];
 }
 
 export function finding(code, message, measured = null, limit = null) {

@@ -15,8 +15,8 @@ const requests = {
     models = await loadModels((progress) => postMessage({ progress }));
     await warmUp(models);
   },
-  begin() {
-    capture = new Capture(models);
+  begin(options) {
+    capture = new Capture(models, options);
   },
   look({ frame, time_s }) {
     return capture.look(frame, time_s);

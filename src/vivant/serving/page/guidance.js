@@ -73,6 +73,11 @@ export class Stage {
     this.#progress.hidden = state === "idle";
   }
 
+  /** Frames that were sent to the judge and are not answered yet: shown to no one, but to be seen. */
+  set pending(number) {
+    this.#stage.dataset.pending = String(number);
+  }
+
   set share(share) {
     const percent = Math.round(100 * Math.min(1, Math.max(0, share)));
     this.#svg.querySelector(".ring").setAttribute("stroke-dasharray", `${percent} ${101 - percent}`);

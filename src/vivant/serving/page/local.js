@@ -11,18 +11,19 @@ let loading = null; // The network is loaded once and kept while the page is ope
 
 /**
  * @param {(text: string) => void} say For the loading, which takes a while the first time.
+ * @param {{isLive: boolean}} options Whether the frames come from a camera, or else from a file.
  * @returns {Promise<DeviceJudge>}
  */
-export async function openDeviceJudge(say) {
+export async function openDeviceJudge(say, options) {
   const isFirst = loading === null;
   loading ??= load(say);
   try {
     const device = await loading;
-    await device.begin();
+    await device.begin(options);
     return new DeviceJudge(device);
   } catch (error) {
     loading = null;
-    if (!isFirst) return openDeviceJudge(say); // Its worker broke since: load it anew, once.
+    if (!isFirst) return openDeviceJudge(say, options); // Its worker broke since: load it anew, once.
     if (error instanceof Trouble) throw error;
     throw new Trouble("The network for this device could not be loaded. Try again, or check on the service.", {
       code: "NOT_LOADED",
