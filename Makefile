@@ -1,6 +1,8 @@
 # make demo      sets up .venv, makes three clips and checks them: verdicts and pictures in demo/
-# make test      sets up .venv, then format, lint, types, tests, wheel: all that a change must pass
-# make test-slow the tests that take minutes
+# make test      sets up .venv, then format, lint, types and tests: all that a change must pass
+# make test-slow the tests that take longer, 30 minutes in all
+# make test-nightly the tests that take minutes each, and ten times the examples of each property
+# make wheel     builds the wheel and runs it in an empty environment (CI does)
 # make bench     timings; their results are kept in benchmarks/README.md
 # make format    writes the format that `make test` asks for, and the line numbers of docs/paper.md
 
@@ -9,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/ready
 DEMO_CLIPS := $(addprefix demo/clips/,bona_fide.mp4 attack_print.mp4 attack_replay.mp4)
 
-.PHONY: demo test test-slow bench format lint types unit wheel clean
+.PHONY: demo test test-slow test-nightly bench format lint types static unit wheel clean
 
 # The model that ships has seen neither the clips' seed nor any person. 3 is the code of an attack.
 demo: $(READY)
@@ -19,7 +21,12 @@ demo: $(READY)
 	@echo "Pictures of the verdicts: demo/pictures. Your own clip:"
 	@echo "  $(BIN)/vivant check CLIP.mp4 --explain demo/pictures"
 
-test: lint types unit wheel
+# Beside one another: the checkers use one core while the first tests still start.
+test: $(READY)
+	@command -v chromium >/dev/null || echo "SKIPPED: the tests of the page, for want of Debian's chromium (apt-get install chromium)"
+	@$(MAKE) --no-print-directory --jobs=2 static unit
+
+static: lint types
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -28,30 +35,26 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-# In five goes: in one, a worker that had lived for five minutes ended without a word, three times of three
-# at whatever test it was at; shorter ones were not seen to. Why is not found.
-PICTURES := tests/attacks tests/datasets
-NETWORKS := tests/networks tests/training tests/recipes
-COMMANDS := tests/cli tests/evaluation tests/reproduction
-SERVICE := tests/serving
-PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --durations=10
+# A worker that has nothing left takes tests from the other.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist worksteal --durations=10
 unit: $(READY)
-	@command -v chromium >/dev/null || echo "SKIPPED: the tests of the page, for want of Debian's chromium (apt-get install chromium)"
-	$(PYTEST) $(PICTURES)
-	$(PYTEST) $(NETWORKS)
-	$(PYTEST) $(COMMANDS)
-	$(PYTEST) $(SERVICE)
-	$(PYTEST) $(addprefix --ignore=,$(PICTURES) $(NETWORKS) $(COMMANDS) $(SERVICE))
+	$(PYTEST)
 
-# The tests leave their exported graph behind; the wheel runs it in an environment without torch.
-wheel: unit
-	$(BIN)/python scripts/check_wheel.py .pytest_cache/d/export/lite.onnx.json
-
-# What measures time, or has nodes killed under it, has the machine for itself.
+# What measures memory, or has nodes killed under it, has the machine for itself.
 ALONE := tests/bench tests/distributed tests/serving
+test-slow: export VIVANT_EXAMPLES = ci
 test-slow: $(READY)
 	$(BIN)/pytest -m slow --durations=10 $(ALONE)
-	$(PYTEST) --no-loadscope-reorder -m slow tests $(addprefix --ignore=,$(ALONE))
+	$(PYTEST) -m slow $(addprefix --ignore=,$(ALONE))
+
+test-nightly: export VIVANT_EXAMPLES = nightly
+test-nightly: $(READY)
+	$(BIN)/pytest -m nightly --durations=10
+	$(PYTEST)
+
+# The tests leave their exported graph behind; the wheel runs it in an environment without torch.
+wheel: $(READY)
+	$(BIN)/python scripts/check_wheel.py .pytest_cache/d/export/lite.onnx.json
 
 bench: $(READY)
 	$(BIN)/vivant bench model_d

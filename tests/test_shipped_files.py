@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,10 @@ def test_each_shipped_network_stands_in_the_notice_with_its_hash() -> None:
     for network in networks:
         assert network.relative_to(ROOT / "src").as_posix() in notice
         assert hashlib.sha256(network.read_bytes()).hexdigest() in notice
+
+
+def test_wheel_has_every_file_of_the_package_and_the_licence() -> None:
+    """`.ci/run` also installs it into an empty environment and checks a clip there."""
+    command = [sys.executable, "scripts/check_wheel.py", "--files-only"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
