@@ -7,12 +7,15 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from uuid import uuid4
 
 import fsspec
 import pytest
+
+from clocks import PATIENCE_S, wait_until
 
 __all__ = ["bucket", "s3_environment", "s3_port", "without_credentials"]
 
@@ -33,13 +36,15 @@ def started(config: pytest.Config) -> int:
         process.wait()
 
     config.add_cleanup(stop)
-    for _ in range(300):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        except OSError:
-            assert process.poll() is None
-            time.sleep(0.1)
+
+    def is_listening() -> bool:
+        assert process.poll() is None, "the object store has ended"
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), PATIENCE_S).close()
+            return True
+        return False
+
+    wait_until(is_listening, "the object store listened")
     return port
 
 
@@ -81,6 +86,6 @@ def without_credentials(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.fixture
 def bucket(s3_environment: None) -> str:
     """The URL of a new bucket."""
-    name = f"bucket-{time.time_ns()}"
+    name = f"bucket-{uuid4().hex}"
     fsspec.filesystem("s3").mkdir(name)
     return f"s3://{name}"

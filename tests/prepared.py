@@ -1,7 +1,6 @@
 """Prepared presentations and stores for tests, made up without decoding anything."""
 
 import io
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -106,11 +105,10 @@ def content(store: Store) -> list[tuple[object, ...]]:
     return sorted(frames) + sorted(told)
 
 
-def made_up_work(pause_s: float = 0.0) -> Callable[[Presentation], PreparedPresentation]:
+def made_up_work() -> Callable[[Presentation], PreparedPresentation]:
     """Work for `vivant.parallel`: each presentation gets seven frames, `bad` ones a refusal."""
 
     def work(row: Presentation) -> PreparedPresentation:
-        time.sleep(pause_s)
         if "bad" in row.path:
             return PreparedPresentation(row, refusal="CORRUPT_MEDIA", message="damaged")
         if "slow" in row.path:

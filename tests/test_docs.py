@@ -2,11 +2,14 @@
 
 import importlib.util
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from commands import run as vivant
 
 ROOT = Path(__file__).parents[1]
 # Those of servers ask one that listens: tests/serving/test_docs_serving.py, export/test_docs_triton.py.
@@ -58,10 +61,10 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_examples_run(path: Path) -> None:
-    answer = run("-W", "error", str(path))
-    assert answer.returncode == 0, answer.stderr
-    assert "UNTRAINED" in answer.stdout
+def test_examples_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a program, but in this process: a warning is an error here, too."""
+    runpy.run_path(str(path), run_name="__main__")
+    assert "UNTRAINED" in capsys.readouterr().out
 
 
 def test_readme_s_commands_exist() -> None:
@@ -69,6 +72,8 @@ def test_readme_s_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make ([\w-]+)", readme, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for command in set(re.findall(r"^vivant ((?:(?:model|data) )?\w+)", readme, re.MULTILINE)):
-        answer = run("-m", "vivant", *command.split(), "--help")
+    commands = set(re.findall(r"^vivant ((?:(?:model|data) )?\w+)", readme, re.MULTILINE))
+    assert commands, "none is found"
+    for command in commands:
+        answer = vivant(*command.split(), "--help")
         assert answer.returncode == 0, command

@@ -2,15 +2,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from clocks import wait_until
+from served_process import is_running
 from vivant.errors import InputError
 from vivant.parallel import Failure, in_processes, num_cores
-from works import fatal, once, sleepy, squares, threads, wrong
+from works import fatal, lasting, once, squares, threads, wrong
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -74,12 +75,14 @@ def test_work_in_this_process_is_closed() -> None:
     assert work.is_closed
 
 
-def test_nobody_waits_for_what_nobody_wants() -> None:
-    results = in_processes(sleepy, [0, 2, 2, 2, 2], 2)
+def test_nobody_waits_for_what_nobody_wants(tmp_path: Path) -> None:
+    """The work would go on for an hour: it is ended with its processes, and not waited for."""
+    results = in_processes(partial(lasting, tmp_path), [0, 1, 2, 3, 4], 2)
     assert next(results) == (0, 0)
-    started_s = time.monotonic()
+    wait_until(lambda: any(tmp_path.iterdir()), "a process worked on what takes an hour")
     results.close()
-    assert time.monotonic() - started_s < 10
+    for mark in tmp_path.iterdir():
+        wait_until(lambda pid=int(mark.name): not is_running(pid), f"process {mark.name} ended")
 
 
 def test_no_workers_is_an_error() -> None:
@@ -88,45 +91,35 @@ def test_no_workers_is_an_error() -> None:
 
 
 ORPHANS = """
-import os, time
-from vivant.parallel import in_processes
+import sys
+from functools import partial
+from pathlib import Path
 
-def sleepy():
-    def work(path):
-        with open(path, "w") as file:
-            file.write(str(os.getpid()))
-        time.sleep(60)
-    return work
+from vivant.parallel import in_processes
+from works import lasting
 
 if __name__ == "__main__":
-    list(in_processes(sleepy, PATHS, 2))
+    list(in_processes(partial(lasting, Path(sys.argv[1])), [1, 2], 2))
 """
 
 
 def test_the_processes_end_with_their_parent(tmp_path: Path) -> None:
-    marks = [tmp_path / "a", tmp_path / "b"]
+    marks = tmp_path / "marks"
+    marks.mkdir()
     program = tmp_path / "program.py"
-    program.write_text(ORPHANS.replace("PATHS", repr([str(mark) for mark in marks])))
-    parent = subprocess.Popen([sys.executable, str(program)])
-    deadline = time.monotonic() + 30
-    while not all(mark.exists() and mark.read_text() for mark in marks):
-        assert time.monotonic() < deadline, "the processes did not start"
-        time.sleep(0.05)
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    children = [int(mark.read_text()) for mark in marks]
-    while any(is_running(child) for child in children):
-        assert time.monotonic() < deadline, "a process outlived its parent"
-        time.sleep(0.05)
-
-
-def is_running(process: int) -> bool:
-    """Whether a process does anything: one that nobody has waited for is a zombie."""
+    program.write_text(ORPHANS)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    parent = subprocess.Popen([sys.executable, str(program), str(marks)], env=environment)
     try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
+        wait_until(lambda: len(list(marks.iterdir())) == 2, "both processes worked")
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    for mark in marks.iterdir():
+        wait_until(
+            lambda pid=int(mark.name): not is_running(pid),
+            f"process {mark.name} ended with its parent",
+        )
 
 
 def test_cores_are_those_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from vivant.errors import InputError
 
+LASTING_S = 3600.0
+"""No test waits that long: what still works is ended, or the test has failed."""
+
 
 def squares() -> Callable[[int], int]:
     return lambda number: number * number
@@ -43,9 +46,16 @@ def threads() -> Callable[[int], str | None]:
     return lambda number: os.environ.get("OPENBLAS_NUM_THREADS")
 
 
-def sleepy() -> Callable[[int], int]:
+def lasting(marks: Path) -> Callable[[int], int]:
+    """Work on which 0 is done at once, and any other number keeps its process busy for good.
+
+    A process that is kept busy leaves a file there, whose name is the process's number.
+    """
+
     def work(number: int) -> int:
-        time.sleep(10 * number)
+        if number:
+            (marks / str(os.getpid())).touch()
+            time.sleep(LASTING_S)
         return number
 
     return work

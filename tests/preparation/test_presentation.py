@@ -286,6 +286,7 @@ def test_frames_know_their_number(found: PreparedPresentation) -> None:
     assert [frame.number for frame in found.frames] == list(range(20))
 
 
+@pytest.mark.slow
 def test_from_a_bucket_into_a_bucket_it_is_the_same(
     root: Path, bucket: str, tmp_path: Path
 ) -> None:

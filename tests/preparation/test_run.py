@@ -2,10 +2,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -158,50 +156,65 @@ def test_what_is_done_is_kept_when_the_user_stops(tmp_path: Path) -> None:
 
 
 PROGRAM = """
+import signal
 import sys
-from functools import partial
 from prepared import made_up_work, new_store, presentations
 from vivant.preparation.place import to_place
 from vivant.preparation.run import prepare
 
 if __name__ == "__main__":
-    store = new_store(to_place(sys.argv[1]))
-    work = partial(made_up_work, float(sys.argv[3]))
-    for outcome in prepare(presentations(int(sys.argv[2])), store, work, 1, commit_s=0.02):
-        print(outcome.num_done, flush=True)
+    store, num, num_before, processor_s = sys.argv[1:]
+    rows = presentations(int(num))
+    outcomes = prepare(rows, new_store(to_place(store)), made_up_work, 1, commit_s=0.0)
+    for num_done, _ in enumerate(outcomes, 1):
+        if num_done == int(num_before):
+            signal.setitimer(signal.ITIMER_PROF, float(processor_s))
 """
 
 
-def starter(folder: Path, store: Place, num: int, pause_s: float) -> Callable[[], subprocess.Popen]:
-    """Starts a process that prepares so many presentations."""
+def start(
+    folder: Path, store: Place, num: int, num_before: int = 0, processor_s: float = 0.0
+) -> "subprocess.Popen[str]":
+    """Start a process that prepares presentations and stores each at once.
+
+    It is killed by SIGPROF, which it does not handle, amid whatever it does. When that is does not
+    depend on how busy the machine is.
+
+    Args:
+        folder: For the program.
+        store: Where to.
+        num: Presentations.
+        num_before: It is killed after it has prepared so many; 0: it is not.
+        processor_s: And has then used so much more processor time.
+    """
     program = folder / "program.py"
     program.write_text(PROGRAM)
-    command = [sys.executable, str(program), str(store), str(num), str(pause_s)]
+    command = [sys.executable, program, store, num, num_before, processor_s]
     aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     environment = aws | {"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin"}
-    return partial(
-        subprocess.Popen, command, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    return subprocess.Popen(
+        list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True
+    )
 
 
+def end_of(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """Wait for the process: its code, and what it said of its errors."""
+    errors = process.communicate()[1]
+    return process.returncode, errors
+
+
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_rows(tmp_path: Path) -> None:
-    """kill -9 at random moments: while it works, while it stores, while it cleans up."""
-    start = starter(tmp_path, tmp_path / "store", 80, 0.004)
+    """Killed at random moments: while it works, while it stores, while it cleans up."""
     generator = np.random.default_rng(0)
     num_kills = 0
     for _ in range(60):
-        process = start()
-        assert process.stdout is not None
-        first = process.stdout.readline()  # Something was prepared, or all of it was before.
-        if first:
-            time.sleep(float(generator.uniform(0, 0.12)))
-            process.send_signal(signal.SIGKILL)
-            num_kills += 1
-        process.communicate()
-        code = process.returncode
+        num_before, processor_s = int(generator.integers(1, 16)), generator.uniform(0.001, 0.03)
+        code, errors = end_of(start(tmp_path, tmp_path / "store", 80, num_before, processor_s))
         if code == 0:
             break
+        assert code == -signal.SIGPROF, errors
+        num_kills += 1
     assert code == 0
     assert num_kills >= 3
     undisturbed = new_store(tmp_path / "undisturbed")
@@ -211,13 +224,9 @@ def test_killed_again_and_again_it_ends_with_the_same_rows(tmp_path: Path) -> No
 
 def test_killed_in_an_object_store_it_ends_with_the_same_rows(bucket: str, tmp_path: Path) -> None:
     place = to_place(f"{bucket}/store")
-    start = starter(tmp_path, place, 20, 0.01)
-    process = start()
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.2)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    code, errors = end_of(start(tmp_path, place, 20, 8, 0.01))
+    assert code == -signal.SIGPROF, errors
+    assert 8 <= len(Store(place).presentations(["path"])) < 20
     run(presentations(20), Store(place))
     undisturbed = new_store(tmp_path / "undisturbed")
     run(presentations(20), undisturbed)
@@ -230,17 +239,14 @@ def test_many_and_killed_in_an_object_store_leave_each_presentation_once(
 ) -> None:
     """Two at once, of whom one or the other is killed, or told of the other, again and again."""
     place = to_place(f"{bucket}/store")
-    start = starter(tmp_path, place, 60, 0.02)
     new_store(place)
     generator = np.random.default_rng(0)
     for _ in range(4):
-        both = [start(), start()]
-        assert both[0].stdout is not None
-        both[0].stdout.readline()
-        time.sleep(float(generator.uniform(0, 0.5)))
-        both[0].send_signal(signal.SIGKILL)
-        told = [process.communicate()[1] for process in both]
-        assert both[1].returncode == 0 or "another process writes to s3://" in told[1]
+        num_before, processor_s = int(generator.integers(1, 12)), generator.uniform(0.001, 0.2)
+        both = [start(tmp_path, place, 60, num_before, processor_s), start(tmp_path, place, 60)]
+        for code, errors in map(end_of, both):
+            told = "another process writes to s3://" in errors
+            assert code in (0, -signal.SIGPROF) or told, errors
     run(presentations(60), Store(place))
     undisturbed = new_store(tmp_path / "undisturbed")
     run(presentations(60), undisturbed)

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from clocks import PATIENCE_S
 from media import pattern
 from vivant.errors import InputError, MediaError, Refusal
 from vivant.video.camera import _film, open_camera, open_stream
@@ -116,7 +117,7 @@ def rtp_packets(count: int, rate: int) -> list[bytes]:
 def rtsp_camera(packets: list[bytes]) -> Iterator[int]:
     """A camera in the network that serves one guest; gives its port."""
     server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(10)
+    server.settimeout(PATIENCE_S)
     sdp = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track\r\n"
     headers = {
         "OPTIONS": "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
@@ -126,7 +127,7 @@ def rtsp_camera(packets: list[bytes]) -> Iterator[int]:
 
     def serve() -> None:
         guest, _ = server.accept()
-        guest.settimeout(10)
+        guest.settimeout(PATIENCE_S)
         with guest, guest.makefile("rb") as lines:
             while line := lines.readline():
                 method, sequence = line.split()[0].decode(), b"0"
@@ -145,7 +146,7 @@ def rtsp_camera(packets: list[bytes]) -> Iterator[int]:
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     yield server.getsockname()[1]
-    thread.join(10)
+    thread.join(PATIENCE_S)
     server.close()
     assert not thread.is_alive()
 

@@ -9,8 +9,6 @@ from vivant.video.frames import read_media
 from vivant.video.limits import VideoLimits
 
 LIMITS = VideoLimits()
-HOSTILE = hostile()
-SEEDS = seeds()
 
 
 def test_video_gives_the_frames_that_are_looked_at() -> None:
@@ -43,12 +41,15 @@ def test_interval_must_be_a_time(interval_s: float) -> None:
         read_media(clip(), interval_s, LIMITS)
 
 
-@pytest.mark.parametrize("which", HOSTILE)
-def test_hostile_file_meets_its_refusal(which: str) -> None:
-    data, code = HOSTILE[which]
-    with pytest.raises(MediaError) as caught:
-        list(read_media(data, 0.1, LIMITS).frames)
-    assert caught.value.code == code
+def test_hostile_files_meet_their_refusals() -> None:
+    found: dict[str, str] = {}
+    for which, (data, _) in hostile().items():
+        try:
+            frames = list(read_media(data, 0.1, LIMITS).frames)
+            found[which] = f"accepted, {len(frames)} frames"
+        except MediaError as error:
+            found[which] = error.code
+    assert found == {which: code for which, (_, code) in hostile().items()}
 
 
 def test_too_many_bytes_are_refused() -> None:
@@ -74,7 +75,7 @@ def test_lack_of_memory_is_a_refusal_and_not_the_medias_fault(
 def test_damage_gives_frames_or_a_refusal_and_nothing_else() -> None:
     num_accepted = 0
     for seed in range(100):
-        for name, data in SEEDS.items():
+        for name, data in seeds().items():
             try:
                 frames = list(read_media(mutated(data, seed), 0.1, LIMITS).frames)
             except MediaError:

@@ -36,18 +36,15 @@ def times(*entries: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_sound_files_pass() -> None:
+    for data in (
         clip(),
         clip("libx264"),
         clip("mpeg4", "mov"),
         video(patterns(3), sound=True),
         video(patterns(3), container_options={"movflags": "frag_keyframe+empty_moov"}),
-    ],
-)
-def test_sound_files_pass(data: bytes) -> None:
-    check_boxes(data, LIMITS)
+    ):
+        check_boxes(data, LIMITS)
 
 
 @pytest.mark.parametrize("kind", [b"stsz", b"stts"])

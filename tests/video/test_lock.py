@@ -147,7 +147,7 @@ def test_processor_time_ends_the_process() -> None:
         "from vivant.video.lock import allow_cpu, lock\n"
         "lock(2**30, 10)\nallow_cpu(0)\nwhile True:\n    pass"
     )
-    done = subprocess.run([sys.executable, "-c", script], timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", script], timeout=120, check=False)
     assert -done.returncode == 24  # SIGXCPU
 
 

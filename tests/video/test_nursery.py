@@ -8,14 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from clocks import wait_until
 from media import clip
-from served_process import tree
+from served_process import is_running, tree
 from vivant.errors import MediaError, Refusal
 from vivant.video import nursery as nursery_module
 from vivant.video.isolation import DecoderPool, _Worker
@@ -32,20 +32,8 @@ def nursery() -> Iterator[Nursery]:
     made.retire()
 
 
-def is_there(pid: int) -> bool:
-    """Whether a process lives; a zombie does not."""
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def assert_goes(pid: int) -> None:
-    for _ in range(200):
-        if not is_there(pid):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"process {pid} is still there")
+    wait_until(lambda: not is_running(pid), f"process {pid} ended")
 
 
 def num_open() -> int:
@@ -74,7 +62,7 @@ def test_each_file_has_a_process_of_its_own_and_they_share_a_nursery(
     assert len(set(pids)) == 4
     assert before not in pids
     for pid in (before, *pids):
-        assert not is_there(pid)
+        assert not is_running(pid)
 
 
 def test_process_that_crashes_takes_its_nursery_with_it() -> None:
@@ -87,7 +75,7 @@ def test_process_that_crashes_takes_its_nursery_with_it() -> None:
             read(pool)
         assert read(pool) == 20
         assert pool._nursery.pid != before
-        assert not is_there(before)
+        assert not is_running(before)
 
 
 def test_file_that_is_refused_or_left_is_no_crash() -> None:
@@ -110,7 +98,7 @@ def test_nursery_that_has_done_enough_is_replaced(monkeypatch: pytest.MonkeyPatc
             assert read(pool) == 20
             seen.append(pool._nursery.pid)
         assert seen[0] == seen[1] != seen[2] == seen[3] != seen[4]
-        assert [is_there(pid) for pid in (seen[0], seen[2], seen[4])] == [False, False, True]
+        assert [is_running(pid) for pid in (seen[0], seen[2], seen[4])] == [False, False, True]
 
 
 def test_file_in_work_is_finished_though_its_nursery_was_killed() -> None:
@@ -131,7 +119,10 @@ def test_process_that_was_never_forked_is_no_fault_of_the_media() -> None:
         assert read(pool) == 20
 
 
-def test_death_that_nobody_can_tell_of_is_no_fault_of_the_media() -> None:
+def test_death_that_nobody_can_tell_of_is_no_fault_of_the_media(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nursery_module, "_DYING_S", 0.1)
     with DecoderPool(LIMITS, num_spares=0) as pool:
         frames = pool.read_media(clip(), 0.1).frames
         next(frames)
@@ -187,7 +178,7 @@ def test_nursery_says_how_a_process_ended_and_kills_one_that_lives(nursery: Nurs
     assert child.poll() is None
     child.end()
     assert child.status == -signal.SIGKILL
-    assert not is_there(child.pid)
+    assert not is_running(child.pid)
     worker.end()
     os.kill(other.meet().pid, signal.SIGXCPU)
     assert other.meet().wait() == -signal.SIGXCPU

@@ -1,4 +1,5 @@
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -85,16 +86,16 @@ def test_pictures_in_memory_are_those_of_files(isolated: bool) -> None:
 @pytest.mark.parametrize(
     ("damage", "code", "message"),
     [
-        (b"damaged", Refusal.UNSUPPORTED_FORMAT, "picture 3: the content is none"),
-        (png(2)[:60], Refusal.CORRUPT_MEDIA, "picture 3: "),
-        (b"", Refusal.EMPTY_INPUT, "picture 3: .*0 bytes"),
-        (clip(), Refusal.UNSUPPORTED_FORMAT, "picture 3: expected a picture, got a video"),
+        (lambda: b"damaged", Refusal.UNSUPPORTED_FORMAT, "picture 3: the content is none"),
+        (lambda: png(2)[:60], Refusal.CORRUPT_MEDIA, "picture 3: "),
+        (bytes, Refusal.EMPTY_INPUT, "picture 3: .*0 bytes"),
+        (clip, Refusal.UNSUPPORTED_FORMAT, "picture 3: expected a picture, got a video"),
     ],
 )
 def test_damaged_picture_in_memory_is_counted_from_one(
-    isolated: bool, damage: bytes, code: Refusal, message: str
+    isolated: bool, damage: Callable[[], bytes], code: Refusal, message: str
 ) -> None:
-    given = (png(0), png(1), damage, png(3))
+    given = (png(0), png(1), damage(), png(3))
     with DecoderPool(LIMITS) as pool:
         frames = read_pictures(given, 10.0, 0.1, LIMITS, pool if isolated else None).frames
         assert [next(frames).number, next(frames).number] == [0, 1]

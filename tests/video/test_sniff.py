@@ -6,26 +6,23 @@ from vivant.errors import MediaError, Refusal
 from vivant.video.sniff import sniff
 
 
-@pytest.mark.parametrize(
-    ("data", "name", "is_video"),
-    [
-        (clip(), "mp4", True),
-        (clip("mpeg4", "mov"), "mp4", True),
-        (clip("libx264", "matroska"), "matroska", True),
-        (clip("libvpx", "webm"), "matroska", True),
-        (clip("mjpeg", "avi"), "avi", True),
-        (picture("JPEG"), "jpeg", False),
-        (picture("PNG"), "png", False),
-        (picture("WEBP"), "webp", False),
-        (b"\0\0\0\x08wide\0\0\0\0mdat", "mp4", True),
-        (b"\0\0\x10\0moov", "mp4", True),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_content_says_what_a_file_is(data: bytes, name: str, is_video: bool) -> None:
-    for content in (data, data[:64]):
-        kind = sniff(content)
-        assert (kind.name, kind.is_video) == (name, is_video)
+def test_content_says_what_a_file_is() -> None:
+    known = {
+        "MP4": (clip(), "mp4", True),
+        "MOV": (clip("mpeg4", "mov"), "mp4", True),
+        "Matroska": (clip("libx264", "matroska"), "matroska", True),
+        "WebM": (clip("libvpx", "webm"), "matroska", True),
+        "AVI": (clip("mjpeg", "avi"), "avi", True),
+        "JPEG": (picture("JPEG"), "jpeg", False),
+        "PNG": (picture("PNG"), "png", False),
+        "WebP": (picture("WEBP"), "webp", False),
+        "box of nothing first": (b"\0\0\0\x08wide\0\0\0\0mdat", "mp4", True),
+        "index first": (b"\0\0\x10\0moov", "mp4", True),
+    }
+    for which, (data, name, is_video) in known.items():
+        for content in (data, data[:64]):
+            kind = sniff(content)
+            assert (kind.name, kind.is_video) == (name, is_video), which
 
 
 NOT_READ = {
