@@ -1,5 +1,4 @@
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -8,12 +7,15 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from commands import run
 from made_up import MadeUpRunner, card
 from made_up_scores import made_up_profile
 from media import pattern, video
 from people import person_video
 from vivant.cli.app import app
 from vivant.errors import ProfileError
+from vivant.runtimes.opening import open_runner
+from vivant.runtimes.runner import Runner
 from vivant.session.profile import write_profile
 from vivant.session.report import CheckRecord
 from vivant.video.frames import Media
@@ -32,7 +34,7 @@ def clips(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture(autouse=True)
 def _made_up_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model named person.json says 0.9, attack.json 0.1, odd.json breaks."""
+    """The model named person.json says 0.9, attack.json 0.1, odd.json breaks; others are real."""
 
     class Odd(MadeUpRunner):
         def run(self, clips: np.ndarray):
@@ -44,7 +46,13 @@ def _made_up_network(monkeypatch: pytest.MonkeyPatch) -> None:
         "untrained.json": MadeUpRunner(0.9, card(training=None, point=None)),
         "odd.json": Odd(),
     }
-    monkeypatch.setattr("vivant.session.session.open_runner", lambda path, *_: networks[path.name])
+
+    def open_made_up(path: Path, *settings: object) -> Runner:
+        if path.name in networks:
+            return networks[path.name]
+        return open_runner(path, *settings)
+
+    monkeypatch.setattr("vivant.session.session.open_runner", open_made_up)
 
 
 def check(*arguments: object, model: str = "person.json") -> Result:
@@ -188,9 +196,8 @@ def test_unknown_detector_names_the_known() -> None:
     assert "did you mean 'blazeface'?" in str(answer.exception)
 
 
-def test_real_command_checks_a_clip_in_isolation(lite_card: Path, clips: dict[str, Path]) -> None:
-    command = [sys.executable, "-m", "vivant", "check", clips["person"], "--model", lite_card]
-    answer = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+def test_real_session_checks_a_clip_in_isolation(lite_card: Path, clips: dict[str, Path]) -> None:
+    answer = run("check", clips["person"], "--model", lite_card, "--json")
     record = json.loads(answer.stdout)
     assert answer.returncode == 4
     assert answer.stderr == ""
@@ -204,8 +211,7 @@ def test_real_command_checks_a_clip_in_isolation(lite_card: Path, clips: dict[st
 def test_without_a_model_the_one_that_ships_is_used_and_said_to_be_synthetic(
     clips: dict[str, Path],
 ) -> None:
-    command = [sys.executable, "-m", "vivant", "check", clips["person"]]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = run("check", clips["person"])
     assert answer.returncode in (0, 3, 4)
     assert "trained on simulated attacks" in answer.stdout + answer.stderr
 

@@ -1,11 +1,10 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from commands import run
 from made_up import MadeUpRunner
 from vivant.cli.app import app
 from vivant.errors import MediaError, Refusal
@@ -94,7 +93,6 @@ def test_missing_extra_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_table_is_for_people() -> None:
-    command = [sys.executable, "-m", "vivant", "doctor"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = run("doctor")
     assert answer.returncode == 0, answer.stderr
     assert "BlazeFace and FaceMesh" in answer.stdout

@@ -2,13 +2,12 @@
 
 import json
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from commands import run
 from vivant.cli.app import app
 from vivant.errors import InputError
 from vivant.serving.keys import Level, read_keys
@@ -84,11 +83,7 @@ def test_file_that_is_not_there_cannot_be_listed(tmp_path: Path) -> None:
 def test_mistake_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_text("damaged")
-    command = "from vivant.cli.app import main; main()"
-    arguments = ["key", "add", "backend", "--file", str(path)]
-    answer = subprocess.run(
-        [sys.executable, "-c", command, *arguments], capture_output=True, text=True, check=False
-    )
+    answer = run("key", "add", "backend", "--file", path)
     assert (answer.returncode, answer.stdout) == (1, "")
     assert answer.stderr.startswith("Error: ")
     assert "is no file of keys" in answer.stderr

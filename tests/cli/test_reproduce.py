@@ -5,10 +5,12 @@ import pytest
 from typer.testing import CliRunner
 
 from commands import run
-from reproductions import named_store
+from reproductions import Trainer, named_store
 from training_runs import thin_backbone
 from vivant.cli.app import app
 from vivant.errors import VivantError
+from vivant.reproduction import runs
+from vivant.reproduction.data import Data
 
 
 def test_dry_run_lists_the_runs_and_does_nothing(tmp_path: Path) -> None:
@@ -64,7 +66,22 @@ def test_a_figure_comes_out_and_says_that_it_is_smoke(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thin_backbone(monkeypatch.setattr)
-    oulu = named_store(tmp_path / "oulu", "oulu-npu")
+    trainer = Trainer()
+    monkeypatch.setattr(runs, "fit", trainer)
+    draw_figure_1(named_store(tmp_path / "oulu", "oulu-npu", num_frames=2, phones="12"), tmp_path)
+    assert len(trainer.asked) == 1
+
+
+@pytest.mark.slow
+def test_a_figure_of_a_trained_network_comes_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thin_backbone(monkeypatch.setattr)
+    draw_figure_1(named_store(tmp_path / "oulu", "oulu-npu"), tmp_path)
+
+
+def draw_figure_1(oulu: Data, tmp_path: Path) -> None:
+    """Order figure 1 twice, once for people and once as JSON."""
     words = ["reproduce", "figure1", "--recipe", "smoke", "--oulu", str(oulu.store)]
     ended = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")])
     assert ended.exit_code == 0, ended.output

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
+from commands import run
 from evaluations import GreyRunner
 from made_up import TRAINED, card
 from made_up_scores import made_up_profile
@@ -183,27 +184,17 @@ def test_without_pyarrow_it_says_which_extra_brings_it(root: Path, tmp_path: Pat
     assert "Traceback" not in answer.stderr
 
 
-def test_real_command_agrees_with_check(lite_card: Path, tmp_path: Path) -> None:
+def test_real_session_agrees_with_check(lite_card: Path, tmp_path: Path) -> None:
     root, out = tmp_path / "data", tmp_path / "scores.parquet"
     root.mkdir()
     (root / "person.mp4").write_bytes(person_video(8))
     (root / "nobody.mp4").write_bytes(video([pattern(i, 640, 480) for i in range(6)], rate=10))
     (root / "text.mp4").write_text("no video")
-    command = [sys.executable, "-m", "vivant"]
-    settings = ["--model", lite_card]
-    answer = subprocess.run(
-        [*command, "score", root, "--out", out, *settings],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = run("score", root, "--out", out, "--model", lite_card)
     assert answer.returncode == 0, answer.stderr
     assert "UNTRAINED" in answer.stdout
     names = ("nobody.mp4", "person.mp4", "text.mp4")
-    checked = subprocess.run(
-        [*command, "check", *(root / name for name in names), *settings, "--json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    checked = run("check", *(root / name for name in names), "--model", lite_card, "--json")
     for row, line in zip(pq.read_table(out).to_pylist(), checked.stdout.splitlines(), strict=True):
         record = json.loads(line)
         assert str(root / row["path"]) == record["path"]

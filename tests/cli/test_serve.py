@@ -1,7 +1,6 @@
 """`vivant serve`: what it refuses to start with. A service that runs is in tests/serving."""
 
 import socket
-import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from commands import run
 from made_up import MadeUpRunner
 from services import kept_loggers
 from vivant.cli.app import app
@@ -192,11 +192,7 @@ def test_address_of_another_machine_cannot_be_listened_at(opened: list[object]) 
 
 
 def test_mistake_is_one_line_and_exit_code_1() -> None:
-    command = "from vivant.cli.app import main; main()"
-    arguments = ["serve", "--host", "0.0.0.0"]
-    answer = subprocess.run(
-        [sys.executable, "-c", command, *arguments], capture_output=True, text=True, check=False
-    )
+    answer = run("serve", "--host", "0.0.0.0")
     assert (answer.returncode, answer.stdout) == (1, "")
     assert answer.stderr.startswith(
         "Error: the service can be reached from other machines at 0.0.0.0"

@@ -95,7 +95,35 @@ def test_se_resnet18_answers_alike(tmp_path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == ["small.onnx", "small.onnx.json"]
 
 
+ADVISOR_ALONE = NetworkConfig(
+    advisor=AdvisorConfig(backbone="legacy_se_resnet18", readout="mean"), aam=None, fusion="am"
+)
+
+
+def require_same_answers(config: NetworkConfig, folder: Path) -> None:
+    """Export a network of that configuration, and hold its answers against torch's."""
+    network = seeded(config) if config.aam is None else moved(seeded(config))
+    exported = export_graph(save_checkpoint(network, folder, "some"), folder)
+    assert all(report.logit_difference < 1e-3 for report in exported.parity.values())
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "config",
+    [
+        small_config(
+            grid_side=7, depth_side=28, num_patches=9,
+            offset_slots="per_cell", lateral_fusion="concat", depth_to_class=True,
+        ).model_copy(update={"crop_side_px": 448, "fusion": "exp_mul"}),
+        ADVISOR_ALONE,
+    ],
+    ids=["every option", "no option"],
+)  # fmt: skip
+def test_all_options_and_none_answer_alike(config: NetworkConfig, tmp_path: Path) -> None:
+    require_same_answers(config, tmp_path)
+
+
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "config",
     [
@@ -107,18 +135,12 @@ def test_se_resnet18_answers_alike(tmp_path: Path) -> None:
         small_config().model_copy(update={"crop_side_px": 448, "fusion": "exp_mul"}),
         small_config().model_copy(update={"fusion": "aam"}),
         small_config().model_copy(update={"fusion": "am"}),
-        NetworkConfig(
-            advisor=AdvisorConfig(backbone="legacy_se_resnet18", readout="mean"),
-            aam=None,
-            fusion="am",
-        ),
+        ADVISOR_ALONE,
     ],
     ids=["model_d", "per_cell", "rank", "7x7_28", "7x7_7", "hires", "aam", "am", "advisor"],
 )
 def test_every_option_answers_alike(config: NetworkConfig, tmp_path: Path) -> None:
-    network = seeded(config) if config.aam is None else moved(seeded(config))
-    exported = export_graph(save_checkpoint(network, tmp_path, "some"), tmp_path)
-    assert all(report.logit_difference < 1e-3 for report in exported.parity.values())
+    require_same_answers(config, tmp_path)
 
 
 class Selection(nn.Module):

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
+from clocks import PATIENCE_S
 from evaluations import GreyRunner
 from made_up import MadeUpRunner
 from media import pattern, video
@@ -20,8 +21,6 @@ from vivant.session.batch import _take, check_many, conclude_each
 from vivant.session.clip import Seen
 from vivant.session.session import Session
 from vivant.session.verdict import Verdict
-
-PATIENCE_S = 30
 
 
 def score(answer: Verdict | Exception) -> float | None:
