@@ -37,13 +37,12 @@ def test_made_up_network_is_untrained_and_moves_its_patches(tmp_path: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def found(lite_card: Path, lite_traced_once: None) -> Bench:
+    """A bench of `lite`, whose three exports take the parts that the tests keep traced."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vivant.bench.floor.SHAPES", (Shape(1, 16, 14, 3),))
         patch.setattr("vivant.bench.bench._memory_mib", lambda *_: 123.0)
-        card = made_up_checkpoint("lite", lite(), tmp_path_factory.mktemp("bench"))
-        assert read_card(card).training is None
-        return run_bench(card, repeats=1, num_threads=1, stream_s=1.2)
+        return run_bench(lite_card, repeats=1, num_threads=1, stream_s=1.2)
 
 
 @pytest.mark.slow
