@@ -24,7 +24,7 @@ from PIL import Image
 from people import swaying
 
 HOST = "127.0.0.1"
-START_S = 90
+START_S = 300
 _TICK_S = 0.2
 _BOUNDARY = "of-a-form"
 
@@ -62,11 +62,11 @@ def served(*options: str, **limits: float) -> Iterator[Served]:
         if process.poll() is None:
             process.terminate()
         try:
-            process.wait(30)
+            process.wait(120)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        reading.join(5)
+        reading.join(60)
         assert process.stderr is not None
         process.stderr.close()
 
@@ -81,8 +81,8 @@ def _read(service: Served) -> None:
 
 
 def _wait_until_ready(service: Served) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
+    ends_s = time.monotonic() + START_S
+    while time.monotonic() < ends_s:
         assert service.process.poll() is None, "".join(service.lines)
         if service.port and status_of(service.port, "/readyz") == 200:
             return
@@ -92,7 +92,7 @@ def _wait_until_ready(service: Served) -> None:
 
 def status_of(port: int, path: str) -> int | None:
     """The status of a GET; None where nobody answers."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    connection = http.client.HTTPConnection(HOST, port, timeout=120)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -134,7 +134,7 @@ def request_head(path: str = "/v1/check", method: str = "POST", **headers: objec
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
-def connect(port: int, timeout_s: float = 10) -> socket.socket:
+def connect(port: int, timeout_s: float = 120) -> socket.socket:
     return socket.create_connection((HOST, port), timeout_s)
 
 

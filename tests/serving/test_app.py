@@ -95,11 +95,21 @@ def address() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-with service() as _parts:
-    schema = schemathesis.openapi.from_dict(create_app(_parts, None).openapi())
+@pytest.fixture(scope="module")
+def document() -> schemathesis.BaseSchema:
+    """The OpenAPI document that requests are made up from."""
+    with service() as parts:
+        return schemathesis.openapi.from_dict(create_app(parts, None).openapi())
 
 
-@schema.parametrize()
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.fixture(autouse=True)
+def nodeid(request: pytest.FixtureRequest) -> None:
+    """schemathesis 4.32 changes an attribute of nodes that pytest 9.2 has no more."""
+    request.node._nodeid = request.node.nodeid
+
+
+@schemathesis.pytest.from_fixture("document").parametrize()
+@settings(suppress_health_check=list(HealthCheck))
 def test_made_up_requests_find_no_fault(case: schemathesis.Case, address: str) -> None:
+    """As many of each operation as the profile of Hypothesis in force says."""
     case.call_and_validate(base_url=address, checks=_CHECKS)

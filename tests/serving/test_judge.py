@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from clocks import SkipClock, settle, until
 from made_up import MadeUpRunner
 from people import person_video
 from vivant.errors import Refusal
@@ -18,18 +18,17 @@ from vivant.session.clip import Seen
 from vivant.session.session import Session
 from vivant.session.verdict import Decision
 
-CLIP = person_video()
-
 
 class HeldRunner(MadeUpRunner):
     """Answers when the test says so."""
 
     def __init__(self, score: float = 0.9) -> None:
         super().__init__(score)
-        self.may_go = threading.Event()
+        self.is_reached, self.may_go = threading.Event(), threading.Event()
 
     def run(self, clips: object) -> Scores:
-        assert self.may_go.wait(20)
+        self.is_reached.set()
+        assert self.may_go.wait(120)
         return super().run(clips)
 
 
@@ -37,6 +36,7 @@ def judged(
     work: Callable[[Judge], Awaitable[object]],
     runner: MadeUpRunner,
     num_workers: int = 2,
+    clock: SkipClock | None = None,
     **limits: float,
 ) -> object:
     async def run() -> object:
@@ -47,7 +47,7 @@ def judged(
             finally:
                 await judge.drain()
 
-    return asyncio.run(run())
+    return (clock or SkipClock()).run(run())
 
 
 def test_many_at_once_are_all_answered_in_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,14 +58,16 @@ def test_many_at_once_are_all_answered_in_few_runs(monkeypatch: pytest.MonkeyPat
         nonlocal num_seen
         seen = see(self, source, rate=rate)
         num_seen += 1
-        if num_seen == 6:
-            threading.Timer(0.2, runner.may_go.set).start()
         return seen
 
     monkeypatch.setattr(Session, "see", see_and_count)
 
     async def work(judge: Judge) -> object:
-        return await asyncio.gather(*(judge.check(CLIP, 30.0) for _ in range(6)))
+        loop = asyncio.get_running_loop()
+        begun = [loop.create_task(judge.check(person_video(), 30.0)) for _ in range(6)]
+        await until(lambda: num_seen == 6 and judge._num_watched == 0, "all six were watched")
+        runner.may_go.set()
+        return await asyncio.gather(*begun)
 
     verdicts = judged(work, runner, max_waiting=4)
     assert [verdict.decision for verdict in verdicts] == [Decision.BONA_FIDE] * 6
@@ -80,11 +82,11 @@ def test_beyond_the_queue_is_busy_with_the_time_to_come_back() -> None:
 
     async def work(judge: Judge) -> object:
         loop = asyncio.get_running_loop()
-        begun = [loop.create_task(judge.check(CLIP, 30.0)) for _ in range(3)]
-        await asyncio.sleep(0.05)
+        begun = [loop.create_task(judge.check(person_video(), 30.0)) for _ in range(3)]
+        await settle()
         assert judge.num_pending == 3
         with pytest.raises(Problem) as refused:
-            await judge.check(CLIP, 30.0)
+            await judge.check(person_video(), 30.0)
         with pytest.raises(Problem):
             judge.require_room()
         runner.may_go.set()
@@ -100,23 +102,26 @@ def test_beyond_the_queue_is_busy_with_the_time_to_come_back() -> None:
 
 
 def test_who_waits_too_long_is_told_and_the_place_stays_taken() -> None:
-    runner = HeldRunner()
+    runner, clock = HeldRunner(), SkipClock()
 
     async def work(judge: Judge) -> object:
+        begun = asyncio.get_running_loop().create_task(judge.check(person_video(), 30.0))
+        await until(runner.is_reached.is_set, "the network is reached")
+        await clock.skip_here(601)
         with pytest.raises(Problem) as late:
-            await judge.check(CLIP, 30.0)
+            await begun
         assert judge.num_pending == 1, "the work goes on"
         runner.may_go.set()
         return late.value
 
-    problem = judged(work, runner, answer_timeout_s=0.5)
+    problem = judged(work, runner, clock=clock, answer_timeout_s=600)
     assert (problem.code, problem.status) == (Refusal.TIMEOUT, 503)
     assert "answer_timeout_s" in problem.detail
 
 
 def test_refused_media_do_not_disturb_the_others() -> None:
     async def work(judge: Judge) -> object:
-        given = [b"no video", CLIP, CLIP[:1000]]
+        given = [b"no video", person_video(), person_video()[:1000]]
         return await asyncio.gather(
             *(judge.check(data, 30.0) for data in given), return_exceptions=True
         )
@@ -131,12 +136,13 @@ def test_draining_waits_for_what_was_begun() -> None:
     runner = HeldRunner()
 
     async def work(judge: Judge) -> object:
-        begun = asyncio.get_running_loop().create_task(judge.check(CLIP, 30.0))
-        await asyncio.sleep(0.05)
-        asyncio.get_running_loop().call_later(0.5, runner.may_go.set)
-        began_s = time.monotonic()
-        await judge.drain()
-        assert time.monotonic() - began_s > 0.3
+        begun = asyncio.get_running_loop().create_task(judge.check(person_video(), 30.0))
+        await until(runner.is_reached.is_set, "the network is reached")
+        drained = asyncio.get_running_loop().create_task(judge.drain())
+        await settle()
+        assert not drained.done()
+        runner.may_go.set()
+        await drained
         assert judge.num_pending == 0
         return await begun
 

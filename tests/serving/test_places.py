@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from clocks import JumpClock, settle
 from vivant.errors import Refusal
 from vivant.serving.limits import ServiceLimits
 from vivant.serving.places import Places
@@ -19,7 +20,7 @@ def held(work: Callable[[asyncio.Event], Awaitable[object]]) -> object:
     async def run() -> object:
         return await work(asyncio.Event())
 
-    return asyncio.run(run())
+    return JumpClock().run(run())
 
 
 async def fill(places: Places, may_go: asyncio.Event, number: int) -> list[asyncio.Task[object]]:
@@ -28,7 +29,7 @@ async def fill(places: Places, may_go: asyncio.Event, number: int) -> list[async
 
     loop = asyncio.get_running_loop()
     begun = [loop.create_task(places.hold(check)) for _ in range(number)]
-    await asyncio.sleep(0.01)
+    await settle()
     return begun
 
 
@@ -69,7 +70,7 @@ def test_without_any_judge_nothing_is_taken() -> None:
 
 def test_place_is_kept_when_nobody_waits_any_more() -> None:
     async def work(may_go: asyncio.Event) -> object:
-        places = Places(ServiceLimits(answer_timeout_s=0.05, max_waiting=0), 1)
+        places = Places(ServiceLimits(answer_timeout_s=30, max_waiting=0), 1)
         (late,) = await fill(places, may_go, 1)
         with pytest.raises(Problem) as refused:
             await late
@@ -118,4 +119,4 @@ def test_time_to_come_back_grows_with_what_checks_take() -> None:
 
     before_s, after_s = held(work)
     assert before_s == pytest.approx(0.3)
-    assert after_s == pytest.approx(0.3 + 0.2 * 0.7, abs=0.1)
+    assert after_s == pytest.approx(0.3 + 0.2 * 0.7, abs=1e-6)

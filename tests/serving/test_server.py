@@ -76,7 +76,7 @@ def test_address_that_is_not_this_machines_is_refused() -> None:
 
 def test_proxy_that_is_named_is_believed_about_who_asks() -> None:
     def statuses(proxy: str | None) -> list[int]:
-        with service(request_burst=1, requests_per_minute=0.1) as parts:
+        with service(clock=lambda: 1000.0, request_burst=1, requests_per_minute=0.1) as parts:
             app = create_app(parts, None)
             if proxy is not None:
                 believe(app, proxy)

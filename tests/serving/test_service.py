@@ -37,7 +37,9 @@ def test_caller_is_who_has_the_key() -> None:
 
 
 def test_rate_is_of_a_key_wherever_it_comes_from_and_else_of_an_address() -> None:
-    with service(has_keys=True, request_burst=2, requests_per_minute=1) as parts:
+    with service(
+        has_keys=True, clock=lambda: 1000.0, request_burst=2, requests_per_minute=1
+    ) as parts:
         for host in ("10.0.0.1", "10.0.0.2"):
             parts.identify(request_from(host), SECRET)
         with pytest.raises(Problem) as refused:

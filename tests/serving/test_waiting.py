@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from clocks import JumpClock
 from vivant.serving.waiting import Evictable, Waiting, WriteClock, longest_waiting
 
 
@@ -46,13 +47,15 @@ def test_clock_ends_what_is_not_read(
 ) -> None:
     async def run() -> bool:
         transport = Transport(num_unread)
-        clock = WriteClock(asyncio.get_running_loop(), transport, 0.01)
+        clock = WriteClock(asyncio.get_running_loop(), transport, 20.0)
         clock.start()
         if is_read:
             transport.num_unread = 0
         if is_stopped:
             clock.stop()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(19.9)
+        assert not transport.is_aborted
+        await asyncio.sleep(0.2)
         return transport.is_aborted
 
-    assert asyncio.run(run()) is expected
+    assert JumpClock().run(run()) is expected

@@ -23,7 +23,15 @@ from vivant.serving.gate import LOOPBACK_HOSTS
 from vivant.serving.service import Service
 from vivant.serving.sockets import bounded_sockets
 
-__all__ = ["believe", "is_loopback", "require_free", "require_keys", "serve", "turn_away"]
+__all__ = [
+    "believe",
+    "build_server",
+    "is_loopback",
+    "require_free",
+    "require_keys",
+    "serve",
+    "turn_away",
+]
 
 _TICK_S = 0.05
 _STREAMS_S = 20.0  # How long streams may go on when the service is to end.
@@ -117,6 +125,36 @@ def serve(
         InputError: the address cannot be listened at.
     """
     listener = _listen(host, port)
+    server = build_server(service, host, host_names=host_names, proxy=proxy, drain_s=drain_s)
+    address = listener.getsockname()
+    shown = f"[{address[0]}]" if ":" in address[0] else address[0]
+    log.info("listening at http://%s:%d", shown, address[1])
+    try:
+        server.run(sockets=[listener])
+    except SystemExit as error:  # uvicorn's word for a start that failed; the log says why.
+        if error.code:
+            raise InputError("the service did not start: see above") from error
+    finally:
+        listener.close()
+
+
+def build_server(
+    service: Service,
+    host: str,
+    *,
+    host_names: tuple[str, ...] = (),
+    proxy: str | None = None,
+    drain_s: float = 3.0,
+) -> uvicorn.Server:
+    """Make the server that `serve` runs on a socket; it may run in any event loop.
+
+    Args:
+        service: What answers.
+        host: Address of the socket.
+        host_names: As for `serve`.
+        proxy: As there.
+        drain_s: As there.
+    """
     names = LOOPBACK_HOSTS | {host, *host_names} if is_loopback(host) else None
     limits = service.limits
     config = uvicorn.Config(
@@ -135,17 +173,7 @@ def serve(
         log_config=None,
         lifespan="on",
     )
-    server = _DrainingServer(config, service, drain_s)
-    address = listener.getsockname()
-    shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-    log.info("listening at http://%s:%d", shown, address[1])
-    try:
-        server.run(sockets=[listener])
-    except SystemExit as error:  # uvicorn's word for a start that failed; the log says why.
-        if error.code:
-            raise InputError("the service did not start: see above") from error
-    finally:
-        listener.close()
+    return _DrainingServer(config, service, drain_s)
 
 
 class _DrainingServer(uvicorn.Server):
