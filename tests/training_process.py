@@ -1,12 +1,15 @@
 """Trains in a process of its own: one that is killed, or one of two that train together.
 
-`python training_process.py fit STORE OUT` trains in one process what `training_runs.minimal` says;
+`python training_process.py fit STORE OUT` trains in one process what `training_runs.minimal` says,
+and says a line after each step and each judgement; with `killed-at STEP` behind, it kills itself
+after that step;
 `... gradients STORE OUT` writes what two processes find; `... train ...` is the command `vivant`
 with a thin backbone, and writes next to `--out` what each process holds when an epoch is judged.
 """
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +51,27 @@ class _Ends(Progress):
     def step(self, position: Position, values: dict[str, float]) -> None:
         if position.step == self.last_step:
             raise Ended
+
+
+class _Says(Progress):
+    """Says each step and judgement on standard output, and kills this process after one."""
+
+    def __init__(self, last_step: int | None) -> None:
+        super().__init__(None)
+        self.last_step = last_step
+
+    def step(self, position: Position, values: dict[str, float]) -> None:
+        _say(f"step {position.total_steps}")
+        if position.total_steps == self.last_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def judged(self, position: Position, judgement: object, *, is_best: bool) -> None:
+        _say(f"judged {position.total_steps}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def gradients(
@@ -157,9 +181,9 @@ def main() -> None:
         return
     store, out = map(Path, sys.argv[2:4])
     if sys.argv[1] == "fit":
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        train(store, out)
+        _say("ready")
+        killed_at = int(sys.argv[5]) if sys.argv[4:5] == ["killed-at"] else None
+        train(store, out, progress=_Says(killed_at))
     else:
         _write_gradients(store, out)
 

@@ -1,3 +1,5 @@
+from functools import cache
+
 import pytest
 
 from vivant.networks import models
@@ -6,6 +8,7 @@ from vivant.networks.summary import summarise
 from vivant.plugins import discover
 
 
+@cache
 def sizes(config: NetworkConfig) -> dict[str, int]:
     return {cost.part: cost.num_parameters for cost in summarise(config)}
 

@@ -63,7 +63,12 @@ def test_gallery_shows_boxes_and_a_face_only_when_asked(tmp_path: Path) -> None:
     assert grey > 0.7 > 0.1 > shown
 
 
-def looks() -> list[tuple[str, Embedding, np.ndarray]]:
+Looks = list[tuple[str, Embedding, np.ndarray]]
+
+
+@pytest.fixture(scope="module")
+def looks() -> Looks:
+    """Three features of 32 clips, far apart by class."""
     generator = np.random.default_rng(0)
     rows = [
         scored(Split.TEST, number % 4, kind, (0.5,), feature=generator.normal(size=4) + shift)
@@ -73,26 +78,25 @@ def looks() -> list[tuple[str, Embedding, np.ndarray]]:
     return embed_runs(rows, rows)
 
 
-def test_figure_4_has_three_features_with_their_numbers() -> None:
-    found = looks()
-    assert [title for title, *_ in found] == ["CNN-LSTM: h", "Model D: z", "Model D: e"]
-    for title, embedding, is_attack in found:
+def test_figure_4_has_three_features_with_their_numbers(looks: Looks) -> None:
+    assert [title for title, *_ in looks] == ["CNN-LSTM: h", "Model D: z", "Model D: e"]
+    for title, embedding, is_attack in looks:
         assert embedding.probe_auc == 1, title
         assert embedding.points.shape == (32, 3)
         assert is_attack.sum() == 16
 
 
-def test_figure_4_is_a_picture_in_red_and_blue(tmp_path: Path) -> None:
+def test_figure_4_is_a_picture_in_red_and_blue(looks: Looks, tmp_path: Path) -> None:
     path = tmp_path / "figure4.png"
-    path.write_bytes(plot_embeddings(looks()))
+    path.write_bytes(plot_embeddings(looks))
     pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
     red, blue = pixels[..., 0] - pixels[..., 2], pixels[..., 2] - pixels[..., 0]
     assert (red > 100).sum() > 50
     assert (blue > 100).sum() > 50
 
 
-def test_points_for_the_page_fit_a_unit_cube() -> None:
-    content = told(looks()[0])
+def test_points_for_the_page_fit_a_unit_cube(looks: Looks) -> None:
+    content = told(looks[0])
     points = np.array(content["points"])
     assert points.shape == (32, 4)
     assert np.abs(points[:, :3]).max() == pytest.approx(1)

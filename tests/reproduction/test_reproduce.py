@@ -3,10 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from reproductions import recipe
+from reproductions import Trainer, recipe
 from vivant.errors import ConfigError, DataError, TrainingError
+from vivant.evaluation.embedding import Embedding
+from vivant.reproduction import figures
 from vivant.reproduction.data import Data
 from vivant.reproduction.plan import wanted
 from vivant.reproduction.reproduce import Order, reproduce
@@ -42,7 +45,27 @@ def stop(asked: Order, after_steps: int) -> None:
         reproduce(asked, lambda: Stopped(None), lambda what, done, num: None)
 
 
-def test_figures_are_measured_and_drawn_and_nothing_is_done_twice(oulu: Data, out: Path) -> None:
+def place_at_once(features: np.ndarray, is_attack: np.ndarray, subjects: object) -> Embedding:
+    """Stands in for `embed`, whose t-SNE takes seconds: the first features are the points."""
+    assert features.shape[0] == len(is_attack)
+    return Embedding(features[:, :3], silhouette=0.1, probe_auc=0.9, probe="no cross-validation")
+
+
+def test_figures_are_measured_and_drawn_and_nothing_is_done_twice(
+    oulu_of_two_phones: Data, out: Path, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "embed", place_at_once)
+    draw_figures_twice(oulu_of_two_phones, out)
+    assert len(trainer.asked) == 2
+
+
+@pytest.mark.slow
+def test_figures_of_trained_networks_are_measured_and_drawn(oulu: Data, out: Path) -> None:
+    draw_figures_twice(oulu, out)
+
+
+def draw_figures_twice(oulu: Data, out: Path) -> None:
+    """Carry out an order of all figures; the second time nothing is trained, scored or written."""
     asked = order(out, "figure1", "figure4", "figure5", given={"oulu_npu": oulu.store, "siw": None})
     content, told = carry_out(asked)
     assert {run.name for run in (out / "runs").iterdir()} == {
@@ -98,8 +121,22 @@ def test_what_cannot_be_is_told_before_anything_is_done(oulu: Data, out: Path) -
 
 
 @pytest.mark.slow
-def test_all_tables_and_figures_come_out_of_one_command(oulu: Data, siw: Data, out: Path) -> None:
-    """Every run, every table, every figure, of made-up stores and thin networks."""
+def test_all_tables_and_figures_come_out_of_one_command(
+    oulu: Data, siw: Data, out: Path, trainer: Trainer
+) -> None:
+    make_all_tables_and_figures(oulu, siw, out)
+    assert len(trainer.asked) == 38
+
+
+@pytest.mark.nightly
+def test_all_tables_and_figures_come_out_of_trained_networks(
+    oulu: Data, siw: Data, out: Path
+) -> None:
+    make_all_tables_and_figures(oulu, siw, out)
+
+
+def make_all_tables_and_figures(oulu: Data, siw: Data, out: Path) -> None:
+    """Carry out every run, every table and every figure, with made-up stores and thin networks."""
     given = {"oulu_npu": oulu.store, "siw": siw.store}
     content, _ = carry_out(order(out, *wanted("all"), given=given))
     assert len(list((out / "runs").iterdir())) == 38
@@ -114,10 +151,13 @@ def test_all_tables_and_figures_come_out_of_one_command(oulu: Data, siw: Data, o
 
 
 @pytest.mark.slow
-def test_an_ablation_has_a_line_for_each_value(oulu: Data, out: Path) -> None:
-    given = {"oulu_npu": oulu.store, "siw": None}
+def test_an_ablation_has_a_line_for_each_value(
+    oulu_of_two_phones: Data, out: Path, trainer: Trainer
+) -> None:
+    given = {"oulu_npu": oulu_of_two_phones.store, "siw": None}
     settings = (("network.fusion=mean",), ("network.aam.num_patches=2",))
     content, _ = carry_out(order(out, "ablation", given=given, ablation=settings))
     assert [row["method"] for row in content["tables"]["ablation"]] == [
         "Model D", "network.fusion=mean", "network.aam.num_patches=2",
     ]  # fmt: skip
+    assert len(trainer.asked) == 9

@@ -1,12 +1,14 @@
 """Thin networks, small experiments and made-up clips: what tests of training share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 import torch
 
 from prepared import frame, prepared, presentation
+from training_runs import thin_backbone
 from vivant.networks.backbones import efficientnet_lite
 from vivant.networks.config import AamConfig, AdvisorConfig, NetworkConfig
 from vivant.networks.network import Network
@@ -24,6 +26,19 @@ def make_thin(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(efficientnet_lite, "_STAGES", stages)
     patch.setattr(efficientnet_lite, "_STEM_CHANNELS", 4)
     patch.setattr(efficientnet_lite, "_HEAD_CHANNELS", 12)
+
+
+@contextmanager
+def thin_on_one_thread() -> Iterator[None]:
+    """Trainings within have a thin backbone and one thread: the bits of `training_process.py`."""
+    num_threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        thin_backbone(patch.setattr)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(num_threads)
 
 
 def thin_config(**aam: object) -> NetworkConfig:

@@ -1,10 +1,7 @@
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
 
-from cluster_process import LAUNCHER, TWO, ended
-from training_runs import differing, training_store
 from vivant.errors import ConfigError
 from vivant.training.processes import launched, num_processes, was_restarted
 
@@ -34,9 +31,14 @@ def test_torchrun_says_how_many_there_are() -> None:
         num_processes(2)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_torchrun_goes_on_by_itself_after_a_kill(tmp_path: Path) -> None:
     """With one restart for one kill; one that finds the addresses of the dead takes two or more."""
+    from safetensors.torch import load_file
+
+    from cluster_process import LAUNCHER, TWO, ended
+    from training_runs import differing, training_store
+
     store = training_store(tmp_path / "store")
     words = ("train", "smoke", "--data", store, "--protocol", "folder", "--out")
     whole = ended(*words, tmp_path / "whole", *TWO, "--devices", 2, marks=tmp_path)

@@ -2,11 +2,13 @@ import json
 import random
 import signal
 import subprocess
-import time
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
@@ -19,9 +21,7 @@ from training_runs import (
     minimal_data,
     one_process,
     outcome,
-    thin_backbone,
     train,
-    training_store,
 )
 from vivant.errors import TrainingError
 from vivant.networks.checkpoint import load_checkpoint
@@ -37,28 +37,7 @@ from vivant.training.start import new_network
 Weights = dict[str, Tensor]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _thin() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        thin_backbone(patch.setattr)
-        # With one thread the bits are those of `training_process.py`.
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        yield
-        torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return training_store(tmp_path_factory.mktemp("store") / "store")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What a run of all three stages leaves."""
-    out = tmp_path_factory.mktemp("undisturbed") / "run"
-    train(store, out)
-    return outcome(out)
+pytestmark = pytest.mark.usefixtures("thin_on_one_thread")
 
 
 class Watcher(Progress):
@@ -112,30 +91,44 @@ def turn_bad(patch: pytest.MonkeyPatch, call: int, value: float) -> None:
     patch.setattr(stages, "total_loss", total)
 
 
-@pytest.mark.parametrize(
-    ("call", "value", "stage", "epoch", "step"),
-    [
-        (2, float("nan"), 1, 0, 1),
-        pytest.param(12, float("inf"), 2, 1, 2, marks=pytest.mark.slow),
-    ],
-)
 def test_loss_that_is_no_number_ends_the_training_before_its_step(
     store: Path,
-    undisturbed: dict[str, object],
+    first_stage: dict[str, object],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "run"
+    fail_before_a_step(store, out, monkeypatch, 2, float("nan"), Position(1, 0, 1, 2))
+    train(store, out, stages=(1,))
+    assert {**outcome(out), "failure.json": None} == {**first_stage, "failure.json": None}
+
+
+@pytest.mark.slow
+def test_infinite_loss_of_stage_2_ends_the_training_which_goes_on_to_its_end(
+    store: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    fail_before_a_step(store, out, monkeypatch, 12, float("inf"), Position(2, 1, 2, 12))
+    train(store, out)
+    assert {**outcome(out), "failure.json": None} == {**outcome(undisturbed), "failure.json": None}
+
+
+def fail_before_a_step(
+    store: Path,
+    out: Path,
     monkeypatch: pytest.MonkeyPatch,
     call: int,
     value: float,
-    stage: int,
-    epoch: int,
-    step: int,
+    place: Position,
 ) -> None:
-    out, experiment = tmp_path / "run", minimal()
+    """Train until a loss is no number; the step is not taken, and its clips are written down."""
+    experiment = minimal()
+    stage, epoch, step = place.stage, place.epoch, place.step
     with monkeypatch.context() as patch:
         watcher = Watcher(patch)
         turn_bad(patch, call, value)
-        place = f"stage {stage} epoch {epoch + 1} step {step + 1}: loss.* is not a finite number"
-        with pytest.raises(TrainingError, match=place):
+        message = f"stage {stage} epoch {epoch + 1} step {step + 1}: loss.* is not a finite number"
+        with pytest.raises(TrainingError, match=message):
             train(store, out, progress=watcher)
     before, after = parameters(watcher.after_step), parameters(watcher.weights)
     assert digest(after) == digest(before)
@@ -149,8 +142,6 @@ def test_loss_that_is_no_number_ends_the_training_before_its_step(
     draws = drawer.epoch(epoch)[4 * step : 4 * step + 4]
     assert [clip["presentation"] for clip in failure["clips"]] == [draw.path for draw in draws]
     assert [clip["rows"] for clip in failure["clips"]] == [[*draw.window] for draw in draws]
-    train(store, out)
-    assert {**outcome(out), "failure.json": None} == {**undisturbed, "failure.json": None}
 
 
 def script(patch: pytest.MonkeyPatch, acers: list[float]) -> None:
@@ -229,13 +220,12 @@ def test_moving_average_is_what_is_judged_and_kept(
         assert torch.equal(found[name], second[name])
 
 
-def test_backbone_that_is_computed_twice_is_trained_alike(store: Path, tmp_path: Path) -> None:
-    for checkpointing in (False, True):
-        train(
-            store, tmp_path / str(checkpointing), stages=(1,),
-            experiment=minimal(activation_checkpointing=checkpointing),
-        )  # fmt: skip
-    kept, computed = (outcome(tmp_path / str(each)) for each in (False, True))
+def test_backbone_that_is_computed_twice_is_trained_alike(
+    store: Path, first_stage: dict[str, object], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    train(store, out, minimal(activation_checkpointing=True), stages=(1,))
+    kept, computed = dict(first_stage), outcome(out)
     assert kept.pop("experiment.json") != computed.pop("experiment.json")
     assert kept == computed
 
@@ -258,7 +248,9 @@ def alone(store: Path, stage: int, dealt: DataConfig, **named: Any) -> tuple[Gra
 WHOLE = minimal_data(batch_clips=8, micro_batch_clips=8, clips_per_epoch=8)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage", [pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow), 3]
+)
 def test_two_micro_batches_give_the_gradient_of_the_whole(store: Path, stage: int) -> None:
     """Without dropout and with norms that are not trained."""
     halves, _ = alone(store, stage, DEALS["norms frozen"], norms_train=False)
@@ -336,44 +328,50 @@ def test_two_processes_train_together_by_the_command(
 
 @pytest.mark.slow
 def test_process_that_is_killed_goes_on_with_the_same_bits(
-    store: Path, undisturbed: dict[str, object], tmp_path: Path
+    store: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    process = started("fit", store, out)
-    wait_for(process, out / "checkpoints" / "step-00000004.pt")
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process = started("fit", store, out, "killed-at", 5)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == -signal.SIGKILL, said
+    assert (out / "checkpoints" / "step-00000004.pt").exists()
     assert not (out / "minimal.safetensors").exists()
     train(store, out)
-    assert outcome(out) == undisturbed
+    assert outcome(out) == outcome(undisturbed)
 
 
-def wait_for(process: Any, path: Path) -> None:
-    while not path.exists():
-        assert process.poll() is None
-        time.sleep(0.002)
-
-
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_process_that_is_killed_twenty_times_goes_on_with_the_same_bits(
-    store: Path, undisturbed: dict[str, object], tmp_path: Path
+    store: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    """At moments drawn by chance; a training that is done before it is checked, and begun anew."""
+    """Each is killed after a number of lines drawn by chance; one that has ended is checked."""
+    expected = outcome(undisturbed)
     chance, kills, runs = random.Random(20), 0, 0
     while kills < 20:
-        process = started("fit", store, tmp_path / str(runs))
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        try:
-            said, _ = process.communicate(timeout=chance.uniform(0, 2))
-        except subprocess.TimeoutExpired:
+        out = tmp_path / str(runs)
+        with reading(started("fit", store, out)) as (process, lines):
+            said = list(islice(lines, chance.randint(1, 8)))
             process.kill()
-            process.communicate()
-            kills += 1
-        else:
-            assert process.returncode == 0, said
-            assert outcome(tmp_path / str(runs)) == undisturbed
+            said += lines
+        if process.returncode == 0:
+            assert outcome(out) == expected
             runs += 1
+        else:
+            assert process.returncode == -signal.SIGKILL, said
+            kills += 1
     train(store, tmp_path / str(runs))
-    assert outcome(tmp_path / str(runs)) == undisturbed
+    assert outcome(tmp_path / str(runs)) == expected
+
+
+@contextmanager
+def reading(process: "subprocess.Popen[str]") -> Iterator[tuple["subprocess.Popen[str]", IO[str]]]:
+    """The process and the lines that it says; it ends with the block, or after ten minutes."""
+    assert process.stdout is not None
+    bound = threading.Timer(600, process.kill)
+    bound.start()
+    try:
+        yield process, process.stdout
+    finally:
+        bound.cancel()
+        process.kill()
+        process.communicate()

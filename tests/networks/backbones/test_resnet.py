@@ -114,7 +114,14 @@ def test_gate_is_between_zero_and_one_per_channel(generator: torch.Generator) ->
     torch.testing.assert_close(gate, gate[:, :, :1, :1].expand_as(gate))
 
 
-@pytest.mark.parametrize(("plain", "with_se"), [(resnet18, se_resnet18), (resnet101, se_resnet101)])
+@pytest.mark.parametrize(
+    ("plain", "with_se"),
+    [
+        (resnet18, se_resnet18),
+        (resnet50, se_resnet50),
+        pytest.param(resnet101, se_resnet101, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.usefixtures("double")
 def test_open_gates_change_nothing_at_step_0(
     plain: object, with_se: object, generator: torch.Generator
