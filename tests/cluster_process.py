@@ -28,9 +28,21 @@ LAUNCHER = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 
 def started(
-    *words: object, marks: Path, events: str = "", launcher: tuple[str, ...] = (sys.executable,)
+    *words: object,
+    marks: Path,
+    events: str = "",
+    launcher: tuple[str, ...] = (sys.executable,),
+    address: str | None = None,
 ) -> subprocess.Popen[str]:
-    """This file as a process, and all that it starts, with one thread each."""
+    """Start this file as a process; it, and all that it starts, has one thread each.
+
+    Args:
+        words: Of the command.
+        marks: Folder in which events are noted.
+        events: Who ends early.
+        launcher: Starts Python.
+        address: Of the cluster in which `--engine ray` works; None: one of this machine alone.
+    """
     left_out = {"PYTEST_XDIST_WORKER", "PYTHONWARNINGS", "RAY_ADDRESS"}
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
     environment |= {
@@ -39,7 +51,7 @@ def started(
         "PYTHONPATH": str(Path(__file__).parent),
         "EVENTS": events,
         "MARKS": str(marks),
-    }
+    } | ({} if address is None else {"RAY_ADDRESS": address})
     return subprocess.Popen(
         [*launcher, __file__, *map(str, words)],
         env=environment,
@@ -50,10 +62,10 @@ def started(
 
 
 def ended(*words: object, marks: Path, **options: object) -> subprocess.CompletedProcess[str]:
-    """That, when it has ended."""
+    """Run this file as `started` does, and wait for its end."""
     process = started(*words, marks=marks, **options)
     try:
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=600)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -89,20 +101,23 @@ def _end(kind: str, mark: Path, position: Position) -> None:
 
 
 def _disturb_workers() -> None:
-    """The same in all that a cluster runs for this process."""
+    """Disturb all that a cluster runs for this process; the cluster's own environment has no events."""
     from vivant.distributed import sweep, training
 
     work, train = training._work, sweep._train
+    environment = {name: os.environ[name] for name in ("EVENTS", "MARKS")}
 
     def disturbed_work(told: object) -> None:
         import cluster_process
 
+        os.environ.update(environment)
         cluster_process.disturb()
         work(told)
 
     def disturbed_train(*words: object) -> object:
         import cluster_process
 
+        os.environ.update(environment)
         cluster_process.disturb()
         return train(*words)
 

@@ -1,7 +1,7 @@
 """A Ray cluster of several nodes on this machine, in a process of its own, whose nodes can be killed.
 
-`python clusters.py NUM_NODES` starts one CPU a node and tells where it is in one line of JSON; it
-ends when its input does.
+`python clusters.py NUM_NODES` starts nodes of one CPU each, prints where they are as one line of JSON,
+and answers each further line of its input when all CPUs are free. It ends when its input ends.
 """
 
 import json
@@ -15,9 +15,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from clocks import wait_until
 from served_process import tree
 
-_DEADLINE_S = 120
+_FREE = "free"
+_FREE_S = 120.0
+_LOOK_S = 0.1
+_LEFT_OUT = {"PYTEST_XDIST_WORKER", "PYTHONWARNINGS", "RAY_ADDRESS"}
+_ENVIRONMENT = {
+    # The nodes' workers import the work of the tests by its name.
+    "PYTHONPATH": str(Path(__file__).parent),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Trainings give the same bits only with the same number of threads.
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+}
 
 
 @dataclass
@@ -26,20 +38,32 @@ class Nodes:
 
     address: str
     raylets: list[int]
-    """Process of each node, from which all others of it come; the head's is the first."""
+    """The process of each node from which all its others come; the head's is the first."""
+    _program: "subprocess.Popen[str]"
 
     def workers(self, node: int) -> list[int]:
-        """The processes of a node that work on presentations, the eldest first."""
+        """Return the processes of a node that work on presentations, the eldest first."""
         return [pid for pid in tree(self.raylets[node]) if b"ray::MapWorker" in command_of(pid)]
 
     def kill_node(self, node: int) -> None:
-        """All of its processes at once, as when the machine is switched off."""
-        os.kill(self.raylets[node], signal.SIGSTOP)  # It starts none meanwhile, which would stay.
+        """Kill all processes of a node at once, as when its machine is switched off."""
+        # A stopped raylet starts no process that would outlive it.
+        os.kill(self.raylets[node], signal.SIGSTOP)
         for pid in tree(self.raylets[node]):
             kill(pid)
 
+    def wait_until_free(self) -> None:
+        """Wait until all CPUs are free: Ray takes them back a moment after a command has ended."""
+        assert self._program.stdin is not None
+        assert self._program.stdout is not None
+        self._program.stdin.write("\n")
+        self._program.stdin.flush()
+        answer = self._program.stdout.readline().strip()
+        assert answer == _FREE, f"the cluster is not free within {_FREE_S:g} s: {answer}"
+
 
 def command_of(pid: int) -> bytes:
+    """Return the command line of a process; nothing where it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -47,35 +71,45 @@ def command_of(pid: int) -> bytes:
 
 
 def kill(pid: int) -> None:
+    """Kill a process that may have ended."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
-def wait_for_workers(nodes: Nodes, node: int) -> list[int]:
-    deadline = time.monotonic() + _DEADLINE_S
-    while not (found := nodes.workers(node)):
-        assert time.monotonic() < deadline, "no worker came to work"
-        time.sleep(0.05)
-    return found
+def decoders_of(worker: int) -> list[int]:
+    """Return the processes that a worker has started to decode its videos."""
+    return [pid for pid in tree(worker)[1:] if b"vivant.video.worker" in command_of(pid)]
+
+
+def wait_for_working(nodes: Nodes, node: int) -> int:
+    """Wait until a worker of a node decodes a video. Returns the worker's process."""
+    found: list[int] = []
+
+    def look() -> bool:
+        found[:] = [pid for pid in nodes.workers(node) if decoders_of(pid)]
+        return bool(found)
+
+    wait_until(look, f"a worker of node {node} works on a video")
+    return found[0]
 
 
 @contextmanager
 def cluster(num_nodes: int) -> Iterator[Nodes]:
-    """A cluster for the time within."""
+    """Run a cluster for the time of the block."""
+    environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
     program = subprocess.Popen(
         [sys.executable, __file__, str(num_nodes)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        # Work of the tests is imported by its name.
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=environment | _ENVIRONMENT,
         text=True,
     )
     assert program.stdin is not None
     assert program.stdout is not None
     try:
-        told = json.loads(program.stdout.readline())
-        yield Nodes(**told)
+        where = json.loads(program.stdout.readline())
+        yield Nodes(where["address"], where["raylets"], program)
     finally:
         program.stdin.close()
         program.stdout.close()
@@ -87,11 +121,26 @@ def cluster(num_nodes: int) -> Iterator[Nodes]:
             program.wait()
 
 
+def _wait_until_free() -> str:
+    """Return `free` when all CPUs are; what is free where they are not in time."""
+    import ray
+
+    ends_s = time.monotonic() + _FREE_S
+    while True:
+        total = ray.cluster_resources().get("CPU", 0.0)
+        free = ray.available_resources().get("CPU", 0.0)
+        if total and free > total - 1e-3:
+            return _FREE
+        if time.monotonic() > ends_s:
+            return f"{free:g} of {total:g} CPUs are"
+        time.sleep(_LOOK_S)
+
+
 def main() -> None:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    """Start the nodes, say where they are, and answer until the input ends."""
+    import ray
     from ray.cluster_utils import Cluster
 
-    # Nodes that are gone are noticed in seconds, as long as nobody has to be patient with them.
     head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 2**28}
     started = Cluster(initialize_head=True, head_node_args=head)
     nodes = [started.head_node]
@@ -101,7 +150,10 @@ def main() -> None:
     started.wait_for_nodes()
     raylets = [node.all_processes["raylet"][0].process.pid for node in nodes]
     print(json.dumps({"address": started.address, "raylets": raylets}), flush=True)
-    sys.stdin.read()
+    for _ in sys.stdin:
+        if not ray.is_initialized():
+            ray.init(address=started.address, logging_level="ERROR", log_to_driver=False)
+        print(_wait_until_free(), flush=True)
     started.shutdown()
 
 

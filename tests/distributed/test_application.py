@@ -6,52 +6,64 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
-from ray import serve
-from ray.serve.handle import DeploymentHandle
 from starlette.testclient import TestClient
 
 from made_up import MadeUpRunner
-from vivant.distributed import application as module
-from vivant.distributed.application import Front, Settings, build
 from vivant.distributed.replicas import Refused
 from vivant.errors import InputError, Refusal, UnknownNameError
 from vivant.serving.keys import Level, add_key, read_keys
 
+if TYPE_CHECKING:
+    from vivant.distributed.application import Settings
+
+
+def settings(**fields: Any) -> "Settings":
+    from vivant.distributed.application import Settings
+
+    return Settings(**fields)
+
+
+def build(**fields: Any) -> Any:
+    """The application of these settings."""
+    from vivant.distributed.application import build
+
+    return build(settings(**fields))
+
 
 def test_without_keys_it_needs_so_many_words() -> None:
     with pytest.raises(InputError, match="anyone_may_call=true"):
-        build(Settings())
+        build()
     with pytest.raises(InputError, match="cannot read the keys"):
-        build(Settings(keys=Path("gone.json")))
+        build(keys=Path("gone.json"))
 
 
 def test_settings_are_checked_before_anything_starts() -> None:
     with pytest.raises(ValidationError, match="modle"):
-        Settings(modle="x")
+        settings(modle="x")
     with pytest.raises(UnknownNameError, match="did you mean 'max_streams'"):
-        build(Settings(anyone_may_call=True, limits={"max_steams": 1}))
+        build(anyone_may_call=True, limits={"max_steams": 1})
     with pytest.raises(InputError, match="expected replicas as MIN:MAX"):
-        build(Settings(anyone_may_call=True, replicas="many"))
+        build(anyone_may_call=True, replicas="many")
 
 
 def test_replicas_may_be_a_number_of_yaml() -> None:
-    checkers = build(Settings(anyone_may_call=True, replicas=3))._bound_deployment.init_args[2]
+    checkers = build(anyone_may_call=True, replicas=3)._bound_deployment.init_args[2]
     scaling = checkers._bound_deployment._deployment_config.autoscaling_config
     assert (scaling.min_replicas, scaling.max_replicas) == (3, 3)
 
 
 def test_words_of_a_command_line_are_settings() -> None:
-    given = {"anyone_may_call": "true", "workers": "3", "limits": {"max_streams": "2"}}
-    settings = Settings.model_validate(given)
-    assert (settings.anyone_may_call, settings.workers) == (True, 3)
-    assert (settings.plan().limits.max_streams, settings.plan().num_workers) == (2, 3)
+    found = settings(anyone_may_call="true", workers="3", limits={"max_streams": "2"})
+    assert (found.anyone_may_call, found.workers) == (True, 3)
+    assert (found.plan().limits.max_streams, found.plan().num_workers) == (2, 3)
 
 
 def test_one_front_and_as_many_that_judge_as_are_asked_for() -> None:
-    front = build(Settings(anyone_may_call=True, replicas="2:5"))._bound_deployment
+    front = build(anyone_may_call=True, replicas="2:5")._bound_deployment
     assert front.num_replicas == 1
     assert front.max_ongoing_requests == 512
     assert 0 < front.ray_actor_options["num_cpus"] < 0.5
@@ -60,19 +72,23 @@ def test_one_front_and_as_many_that_judge_as_are_asked_for() -> None:
     assert (scaling.min_replicas, scaling.max_replicas) == (2, 5)
 
 
-class Handle(DeploymentHandle):
-    """To replicas that refuse everything."""
-
-    def __init__(self) -> None:
-        self.check = SimpleNamespace(remote=self._refuse)
-
-    async def _refuse(self, source: object, rate: float) -> Refused:
-        return Refused(Refusal.TOO_LONG, "expected 10 s, got 20 s", None)
-
-
 def test_front_asks_the_replicas_and_keeps_keys_and_audit_itself(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    from ray import serve
+    from ray.serve.handle import DeploymentHandle
+
+    from vivant.distributed import application
+
+    class Handle(DeploymentHandle):
+        """Stands for a handle to replicas that refuse everything."""
+
+        def __init__(self) -> None:
+            self.check = SimpleNamespace(remote=self._refuse)
+
+        async def _refuse(self, source: object, rate: float) -> Refused:
+            return Refused(Refusal.TOO_LONG, "expected 10 s, got 20 s", None)
+
     opened: list[tuple[object, ...]] = []
 
     def open_made_up(*given: object) -> MadeUpRunner:
@@ -83,11 +99,11 @@ def test_front_asks_the_replicas_and_keeps_keys_and_audit_itself(
     monkeypatch.setattr("vivant.session.session.open_runner", open_made_up)
     monkeypatch.setattr(serve, "status", lambda: SimpleNamespace(applications={"here": one}))
     monkeypatch.setattr(serve, "get_replica_context", lambda: SimpleNamespace(app_name="here"))
-    monkeypatch.setattr(module, "log_to_stderr", lambda: None)
+    monkeypatch.setattr(application, "log_to_stderr", lambda: None)
     secret = add_key(tmp_path / "keys.json", "backend", Level.TRUSTED)
     audit = tmp_path / "audit.jsonl"
-    front = Front(
-        Settings(audit=audit, proxy="10.0.0.1", threads=2), read_keys(tmp_path / "keys.json"),
+    front = application.Front(
+        settings(audit=audit, proxy="10.0.0.1", threads=2), read_keys(tmp_path / "keys.json"),
         Handle(),
     )  # fmt: skip
     try:
@@ -106,9 +122,10 @@ def test_front_asks_the_replicas_and_keeps_keys_and_audit_itself(
 
 # Serve's own proxy takes the requests; a front that is killed is started anew, with new sessions.
 PROGRAM = """
-import http.client, json, os, signal, sys, time
+import http.client, json, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from ray import serve
+from clocks import wait_until
 from clusters import command_of
 from people import person_video
 from served_process import tree
@@ -132,10 +149,8 @@ with connected(None):
     serve.start(http_options={"host": "127.0.0.1", "port": PORT})
     serve.run(build(Settings(anyone_may_call=True, replicas="1")), name="vivant")
     # Who judges is counted once a second.
-    deadline = time.monotonic() + 30
-    while (ready := ask("GET", "/readyz"))[0] != 200 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    told["ready"] = ready
+    wait_until(lambda: ask("GET", "/readyz")[0] == 200, "the application is ready")
+    told["ready"] = ask("GET", "/readyz")
     told["verdict"] = ask("POST", "/v1/check", person_video())
     told["refused"] = ask("POST", "/v1/check", b"no video")
     told["opened"] = ask("POST", "/v1/sessions")
@@ -143,8 +158,7 @@ with connected(None):
     told["kept"] = ask("GET", place)
     (front,) = fronts()
     os.kill(front, signal.SIGKILL)
-    while front in fronts():
-        time.sleep(0.1)
+    wait_until(lambda: front not in fronts(), "the front has ended")
     told["after"] = ask("POST", "/v1/check", person_video())
     told["lost"] = ask("GET", place)
 print(json.dumps(told))
@@ -158,7 +172,7 @@ def test_application_answers_behind_the_proxy_of_serve() -> None:
     tests = Path(__file__).parents[1]
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(tests), str(port)],
-        capture_output=True, text=True, check=False, timeout=240,
+        capture_output=True, text=True, check=False, timeout=480,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout.splitlines()[-1])

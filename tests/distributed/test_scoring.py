@@ -4,24 +4,21 @@ machine, each once."""
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import ray
 
-from clusters import Nodes, cluster, kill, wait_for_workers
+from clocks import wait_until
+from clusters import Nodes, cluster, decoders_of, kill, wait_for_working
 from made_up import MadeUpRunner
 from people import person_video
 from prepared import content
-from served_process import tree
+from served_process import is_running
 from text_session import TextSession
-from vivant.distributed.engine import RayEngine
-from vivant.distributed.scoring import ClusterJudge
 from vivant.evaluation.score_folder import MediaFolder
 from vivant.preparation.place import names_in, read, to_place, write
 from vivant.preparation.store import Store
@@ -30,14 +27,6 @@ from vivant.session.session import Session
 NUM_VIDEOS = 40
 
 # Fast: what needs no cluster.
-
-
-class OneHere(RayEngine):
-    """One worker, in this process; it works on nothing."""
-
-    def __call__(self, build: Any, items: Iterable[Any], num_workers: int, /) -> Iterator[Any]:
-        build()
-        return iter(())
 
 
 @pytest.mark.parametrize(
@@ -52,6 +41,18 @@ class OneHere(RayEngine):
 def test_workers_open_the_runtime_of_the_command(
     asked: str, label: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import ray
+
+    from vivant.distributed.engine import RayEngine
+    from vivant.distributed.scoring import ClusterJudge
+
+    class OneHere(RayEngine):
+        """One worker, in this process; it works on nothing."""
+
+        def __call__(self, build: Any, items: Iterable[Any], num_workers: int, /) -> Iterator[Any]:
+            build()
+            return iter(())
+
     opened: list[object] = []
     monkeypatch.setattr(ray, "put", lambda content: ray.ObjectRef.from_random())
     monkeypatch.setattr(ray, "get", lambda content: {})
@@ -67,7 +68,8 @@ def test_workers_open_the_runtime_of_the_command(
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
+def mortal_nodes() -> Iterator[Nodes]:
+    """Three nodes, of which each test kills one: that of `prepare` the third, of `score` the second."""
     with cluster(3) as found:
         yield found
 
@@ -104,55 +106,43 @@ def on(nodes: Nodes) -> tuple[object, ...]:
     return "--engine", "ray", "--address", nodes.address, "--workers", 3
 
 
-def kill_worker(nodes: Nodes) -> None:
-    kill(wait_for_workers(nodes, 1)[0])
-
-
-def kill_decoder(nodes: Nodes) -> None:
-    """What a worker has started."""
-    below = tree(wait_for_workers(nodes, 2)[0])[1:]
-    if below:
-        kill(below[-1])
-
-
-def kill_node(nodes: Nodes) -> None:
-    nodes.kill_node(1)
-
-
 @pytest.mark.slow
-def test_prepare_loses_and_duplicates_nothing(nodes: Nodes, media: Path, tmp_path: Path) -> None:
+def test_prepare_loses_and_duplicates_nothing(
+    mortal_nodes: Nodes, media: Path, tmp_path: Path
+) -> None:
+    nodes = mortal_nodes
     undisturbed = started("data", "prepare", "folder", media, "--out", tmp_path / "here")
     ended(undisturbed, 1)  # Two files are refused.
     there = tmp_path / "there"
     command = ("data", "prepare", "folder", media, "--out", there, *on(nodes))
     first = started(*command)
-    wait_for_workers(nodes, 1)
-    time.sleep(4)
+    workers = [wait_for_working(nodes, node) for node in range(3)]
     first.send_signal(signal.SIGKILL)
     first.communicate()
+    wait_until(lambda: not any(map(is_running, workers)), "the killed command's workers have ended")
     process = started(*command)
-    kills: tuple[Callable[[Nodes], None], ...] = (kill_worker, kill_decoder, kill_node)
-    for number, one in enumerate(kills):
-        wait_for_workers(nodes, 1)
-        time.sleep(1.5 if number else 3)
-        one(nodes)
+    # Each of these is at work when it dies: a decoder, a worker, and a node with its worker.
+    kill(decoders_of(wait_for_working(nodes, 0))[-1])
+    kill(wait_for_working(nodes, 1))
+    wait_for_working(nodes, 2)
+    nodes.kill_node(2)
     ended(process, 1)
-    # What its decoder was killed over is refused, for the moment: the next run tries again.
+    # The file that the decoder was killed over is refused for the moment: the next run tries again.
     text = ended(started(*command), 1)
     assert f"{NUM_VIDEOS + 2} presentations are in {there}: 2 refused" in text
     assert content(Store(there)) == content(Store(tmp_path / "here"))
 
 
 @pytest.mark.slow
-def test_score_loses_and_duplicates_nothing(nodes: Nodes, media: Path, tmp_path: Path) -> None:
+def test_score_loses_and_duplicates_nothing(
+    mortal_nodes: Nodes, media: Path, tmp_path: Path
+) -> None:
+    nodes = mortal_nodes
     ended(started("score", media, "--out", tmp_path / "here.parquet"), 0)
     process = started("score", media, "--out", tmp_path / "there.parquet", *on(nodes))
-    for _ in range(2):
-        time.sleep(3)
-        kill(wait_for_workers(nodes, 2)[0])
-    wait_for_workers(nodes, 2)
-    time.sleep(1.5)
-    nodes.kill_node(2)
+    kill(wait_for_working(nodes, 0))
+    wait_for_working(nodes, 1)
+    nodes.kill_node(1)
     text = ended(process, 0)
     assert f"of {NUM_VIDEOS + 2} files" in text
     assert rows_of(tmp_path / "there.parquet") == rows_of(tmp_path / "here.parquet")

@@ -1,16 +1,15 @@
 import os
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
 from cluster_process import ended
+from clusters import Nodes
 from reproductions import named_store, recipe
 from training_runs import differing
-from vivant.distributed import cluster, sweep
-from vivant.distributed.cluster import Room
-from vivant.distributed.sweep import Sweep, groups_of
 from vivant.errors import ClusterError, TrainingError
 from vivant.reproduction.data import Data
 from vivant.reproduction.plan import runs_of
@@ -21,20 +20,36 @@ OTHER_SEED = Run("model_b", "oulu_npu", "1", seed=1)
 OTHER_DATA = Run("model_d", "siw", "1")
 
 
-def test_runs_of_one_first_stage_are_one_group() -> None:
+@pytest.fixture(scope="module")
+def sweep() -> ModuleType:
+    """The module under test; it imports Ray."""
+    from vivant.distributed import sweep
+
+    return sweep
+
+
+def a_room(
+    num_nodes: int, num_cpus: float, num_gpus: float, by_node: tuple[float, ...], free: float
+) -> Any:
+    from vivant.distributed.cluster import Room
+
+    return Room(num_nodes, num_cpus, num_gpus, by_node, free)
+
+
+def test_runs_of_one_first_stage_are_one_group(sweep: ModuleType) -> None:
     runs = (B, OTHER_SEED, C, OTHER_DATA, D)
-    assert groups_of(runs, recipe()) == ((B, C, D), (OTHER_SEED,), (OTHER_DATA,))
+    assert sweep.groups_of(runs, recipe()) == ((B, C, D), (OTHER_SEED,), (OTHER_DATA,))
 
 
-def test_ablation_shares_what_comes_before_its_settings() -> None:
+def test_ablation_shares_what_comes_before_its_settings(sweep: ModuleType) -> None:
     same = Run("model_d", "oulu_npu", "1", settings=("network.aam.num_patches=2",))
     other = Run("model_d", "oulu_npu", "1", settings=("network.advisor.hidden_size=4",))
-    assert groups_of((D, same, other), recipe()) == ((D, same), (other,))
+    assert sweep.groups_of((D, same, other), recipe()) == ((D, same), (other,))
 
 
-def test_every_run_of_the_paper_is_in_one_group() -> None:
+def test_every_run_of_the_paper_is_in_one_group(sweep: ModuleType) -> None:
     runs = runs_of(("table1", "table2", "table3", "table4", "figure4"))
-    groups = groups_of(runs, recipe())
+    groups = sweep.groups_of(runs, recipe())
     assert sorted(run.name for group in groups for run in group) == sorted(run.name for run in runs)
     # Of each seed B, C and D go together; Model A has no second module, and its own first stage.
     assert (
@@ -43,7 +58,7 @@ def test_every_run_of_the_paper_is_in_one_group() -> None:
     )
 
 
-def test_one_run_trains_the_first_stage_for_all_others() -> None:
+def test_one_run_trains_the_first_stage_for_all_others(sweep: ModuleType) -> None:
     group = sweep._Group((B, C, D))
     assert group.startable() == [B]
     assert group.startable() == []
@@ -54,7 +69,7 @@ def test_one_run_trains_the_first_stage_for_all_others() -> None:
     assert group.startable() == []
 
 
-def test_where_it_fails_the_next_run_tries() -> None:
+def test_where_it_fails_the_next_run_tries(sweep: ModuleType) -> None:
     group = sweep._Group((B, C, D))
     group.startable()
     group.ended(is_trained=False)
@@ -66,29 +81,36 @@ def test_where_it_fails_the_next_run_tries() -> None:
 
 @pytest.mark.parametrize(
     ("room", "gpus"),
-    [(Room(2, 1.0, 0.0, (0.5, 0.5), 1.0), 0.0), (Room(1, 8.0, 0.0, (8.0,), 8.0), 0.5),
-     (Room(0, 0.0, 0.0, (), 0.0), 0.0)],
+    [((2, 1.0, 0.0, (0.5, 0.5), 1.0), 0.0), ((1, 8.0, 0.0, (8.0,), 8.0), 0.5),
+     ((0, 0.0, 0.0, (), 0.0), 0.0)],
 )  # fmt: skip
 def test_cluster_without_room_for_one_run_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: Room, gpus: float
+    sweep: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    room: tuple[Any, ...],
+    gpus: float,
 ) -> None:
-    monkeypatch.setattr(sweep, "room", lambda: room)
+    monkeypatch.setattr(sweep, "room", lambda: a_room(*room))
     with pytest.raises(
         ClusterError, match="expected room for one run, 1 CPU.* on one node; the cluster"
     ):
-        Sweep(print, gpus)(recipe(), [B], {}, tmp_path / "runs", print, print)
+        sweep.Sweep(print, gpus)(recipe(), [B], {}, tmp_path / "runs", print, print)
     assert not (tmp_path / "runs").exists()
 
 
 def test_node_that_starts_on_demand_is_asked_for_and_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
+    sweep: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    none, some = Room(1, 0.0, 0.0, (0.0,), 0.0), Room(2, 4.0, 1.0, (0.0, 4.0), 4.0)
+    from vivant.distributed import cluster
+
+    none, some = a_room(1, 0.0, 0.0, (0.0,), 0.0), a_room(2, 4.0, 1.0, (0.0, 4.0), 4.0)
     rooms, asked, said = [none, none, none, some], [], []
     monkeypatch.setattr(sweep, "room", lambda: rooms.pop(0) if len(rooms) > 1 else some)
-    monkeypatch.setattr(sweep.time, "sleep", lambda _: None)
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: None)
+    monkeypatch.setattr(sweep, "time", clock)
     monkeypatch.setattr(cluster, "request_resources", lambda bundles: asked.append(bundles))
-    Sweep(said.append, 1.0, patience_s=60.0)._require_room()
+    sweep.Sweep(said.append, 1.0, patience_s=60.0)._require_room()
     assert asked == [[{"CPU": 1.0, "GPU": 1.0}], []]
     assert said[0].startswith("waiting for a node for a run, up to 60 s; the cluster has 1 node")
 
@@ -97,6 +119,8 @@ def carry_out(
     monkeypatch: pytest.MonkeyPatch, folder: Path, failing: dict[Run, str]
 ) -> tuple[Any, list[str], list[tuple[str, int, int]]]:
     """What comes of four runs, what was said, and what was told; without a cluster."""
+    from vivant.distributed import sweep
+
     started: list[Run] = []
 
     class Task:
@@ -108,7 +132,7 @@ def carry_out(
         def __enter__(self) -> None: ...
         def __exit__(self, *_: object) -> None: ...
 
-    monkeypatch.setattr(sweep, "room", lambda: Room(1, 2.0, 0.0, (2.0,), 2.0))
+    monkeypatch.setattr(sweep, "room", lambda: a_room(1, 2.0, 0.0, (2.0,), 2.0))
     monkeypatch.setattr(sweep, "listening", lambda _: Listening())
     monkeypatch.setattr(sweep.ray, "remote", lambda **_: lambda _: Task())
     monkeypatch.setattr(sweep.ray, "wait", lambda tasks, timeout: (tasks[:1], tasks[1:]))
@@ -121,7 +145,9 @@ def carry_out(
         told.append((what, done, num))
 
     try:
-        found: Any = Sweep(said.append)(recipe(), (B, C, D, OTHER_SEED), data, folder, print, tell)
+        found: Any = sweep.Sweep(said.append)(
+            recipe(), (B, C, D, OTHER_SEED), data, folder, print, tell
+        )
     except TrainingError as error:
         found = error
     assert sorted(started, key=str) == sorted((B, C, D, OTHER_SEED), key=str)
@@ -148,12 +174,15 @@ def test_one_run_that_fails_does_not_stop_the_others(
 
 
 @pytest.mark.slow
-def test_cluster_trains_what_this_machine_alone_does(tmp_path: Path) -> None:
+def test_cluster_trains_what_this_machine_alone_does(nodes: Nodes, tmp_path: Path) -> None:
     """To the bit, though a run's process is killed; and a run that cannot be is named."""
     store = named_store(tmp_path / "store", "oulu-npu").store
     here = ended("sweep", "local", store, tmp_path / "here", marks=tmp_path)
     assert here.returncode == 0, here.stderr
-    there = ended("sweep", "ray", store, tmp_path / "there", marks=tmp_path, events="kill:0:3")
+    there = ended(
+        "sweep", "ray", store, tmp_path / "there",
+        marks=tmp_path, events="kill:0:3", address=nodes.address,
+    )  # fmt: skip
     assert there.returncode == 1
     assert (tmp_path / "kill-0-3").is_file()
     error = there.stderr.strip().splitlines()[-1]
