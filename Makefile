@@ -35,7 +35,9 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-# A worker that has nothing left takes tests from the other.
+# One thread for each process of a test: on small networks two wait for one another, and on a busy machine
+# they do so for minutes. A worker that has nothing left takes tests from the other.
+unit test-slow test-nightly: export OMP_NUM_THREADS = 1
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist worksteal --durations=10
 unit: $(READY)
 	$(PYTEST)

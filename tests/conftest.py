@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     import torch
@@ -28,15 +28,21 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 
-# Examples of each property, by profile. A deadline for each example would only measure the machine.
+# Examples of each property, by profile. A deadline for each example would only measure the machine,
+# and so does the health check of slow examples.
 for _name, _num_examples in (("fast", 20), ("ci", 100), ("nightly", 1000)):
-    settings.register_profile(_name, deadline=None, max_examples=_num_examples)
+    settings.register_profile(
+        _name,
+        deadline=None,
+        max_examples=_num_examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.load_profile(os.environ.get("VIVANT_EXAMPLES", "fast"))
 
 
 def pytest_collection_finish() -> None:
-    """Give torch one core in each worker of pytest-xdist."""
-    if "PYTEST_XDIST_WORKER" in os.environ and "torch" in sys.modules:
+    """Give torch one core: on the tests' small networks, threads mostly wait for one another."""
+    if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 
 

@@ -121,7 +121,7 @@ def test_colours_are_refused(tmp_path: Path) -> None:
         DepthMaps(tmp_path).of("a.mp4", 0.0, 4, 3)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 10_000), value=st.integers(0, 255), length=st.integers(0, 10_000))
 def test_a_damaged_file_is_a_map_or_refused(
     tmp_path: Path, at: int, value: int, length: int

@@ -330,7 +330,11 @@ def small_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(not CLIPS, reason="the webcam clips are not at hand (../shared/media)")
-@pytest.mark.parametrize("path", CLIPS, ids=[path.stem for path in CLIPS])
+@pytest.mark.parametrize(
+    "path",
+    [*CLIPS[:2], *(pytest.param(path, marks=pytest.mark.slow) for path in CLIPS[2:])],
+    ids=[path.stem for path in CLIPS],
+)
 def test_webcam_clip_has_a_whole_score_record_with_limits_off(path: Path, small_card: Path) -> None:
     runner = open_runner(small_card)
     with Session(
