@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/ready
 DEMO_CLIPS := $(addprefix demo/clips/,bona_fide.mp4 attack_print.mp4 attack_replay.mp4)
 
-.PHONY: demo test test-slow test-nightly bench format lint types static unit wheel clean
+.PHONY: demo test test-slow slow-clusters slow-others test-nightly bench format lint types static unit wheel clean
 
 # The model that ships has seen neither the clips' seed nor any person. 3 is the code of an attack.
 demo: $(READY)
@@ -37,17 +37,21 @@ types: $(READY)
 
 # One thread for each process of a test: on small networks two wait for one another, and on a busy machine
 # they do so for minutes. A worker that has nothing left takes tests from the other.
-unit test-slow test-nightly: export OMP_NUM_THREADS = 1
+unit slow-clusters slow-others test-nightly: export OMP_NUM_THREADS = 1
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist worksteal --durations=10
 unit: $(READY)
 	$(PYTEST)
 
-# What measures memory, or has nodes killed under it, has the machine for itself.
-ALONE := tests/bench tests/distributed tests/serving
-test-slow: export VIVANT_EXAMPLES = ci
+# The tests of clusters mostly wait for Ray; the others work meanwhile.
 test-slow: $(READY)
-	$(BIN)/pytest -m slow --durations=10 $(ALONE)
-	$(PYTEST) -m slow $(addprefix --ignore=,$(ALONE))
+	@$(MAKE) --no-print-directory --jobs=2 slow-clusters slow-others
+
+slow-clusters slow-others: export VIVANT_EXAMPLES = ci
+slow-clusters: $(READY)
+	$(BIN)/pytest -m slow --durations=10 tests/distributed
+
+slow-others: $(READY)
+	$(PYTEST) -m slow --ignore=tests/distributed
 
 test-nightly: export VIVANT_EXAMPLES = nightly
 test-nightly: $(READY)
