@@ -149,9 +149,12 @@ class Listening:
 
     def connect(self) -> socket.socket:
         """Open a connection that the service has accepted."""
-        num_before = len(self.connections)
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=120)
-        wait_until(lambda: len(self.connections) > num_before, "the connection is accepted")
+        address = connection.getsockname()
+        wait_until(
+            lambda: any(one.client == address for one in self.connections),
+            "the connection is accepted",
+        )
         return connection
 
     def deliver(self, connection: socket.socket, data: bytes) -> None:
