@@ -175,8 +175,10 @@ def test_missing_side_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_wrong_root_says_what_was_expected_and_found(tmp_path: Path, tree: Path) -> None:
+    (tmp_path / "above").mkdir()
+    (tmp_path / "above" / "oulu").symlink_to(tree)
     with pytest.raises(DataError, match="Train_files/, Dev_files/, Test_files/ .*found .*oulu"):
-        oulu_npu().read(tree.parent)
+        oulu_npu().read(tmp_path / "above")
     with pytest.raises(DataError, match="found nothing"):
         oulu_npu().read(tmp_path / "nowhere")
     grow(tmp_path, ["Train_files/video.avi"])
