@@ -112,9 +112,9 @@ def _onnx_floor(shape: Shape, precision: Arithmetic, num_threads: int) -> Callab
 
 
 def _openvino_floor(shape: Shape, precision: Arithmetic, num_threads: int) -> Callable[[], object]:
-    from vivant.runtimes.silent_openvino import openvino  # noqa: PLC0415 - an extra.
+    from vivant.runtimes.silent_openvino import shared_core  # noqa: PLC0415 - an extra.
 
-    core = openvino.Core()
+    core = shared_core()
     config = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": num_threads,
