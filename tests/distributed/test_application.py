@@ -149,8 +149,11 @@ with connected(None):
     serve.start(http_options={"host": "127.0.0.1", "port": PORT})
     serve.run(build(Settings(anyone_may_call=True, replicas="1")), name="vivant")
     # Who judges is counted once a second.
-    wait_until(lambda: ask("GET", "/readyz")[0] == 200, "the application is ready")
-    told["ready"] = ask("GET", "/readyz")
+    def is_ready():
+        told["ready"] = ask("GET", "/readyz")
+        return told["ready"][0] == 200
+
+    wait_until(is_ready, "the application is ready")
     told["verdict"] = ask("POST", "/v1/check", person_video())
     told["refused"] = ask("POST", "/v1/check", b"no video")
     told["opened"] = ask("POST", "/v1/sessions")
