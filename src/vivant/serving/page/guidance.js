@@ -73,7 +73,7 @@ export class Stage {
     this.#progress.hidden = state === "idle";
   }
 
-  /** Frames that were sent to the judge and are not answered yet: shown to no one, but to be seen. */
+  /** How many frames the judge has not answered yet, as `data-pending`; tests wait for it. */
   set pending(number) {
     this.#stage.dataset.pending = String(number);
   }
