@@ -1,7 +1,7 @@
 # make demo      sets up .venv, makes three clips and checks them: verdicts and pictures in demo/
 # make test      sets up .venv, then format, lint, types and tests: all that a change must pass
 # make test-slow the tests that take longer, 30 minutes in all
-# make test-nightly the tests that take minutes each, and ten times the examples of each property
+# make test-nightly the tests that take minutes each, and 1,000 examples of each property
 # make wheel     builds the wheel and runs it in an empty environment (CI does)
 # make bench     timings; their results are kept in benchmarks/README.md
 # make format    writes the format that `make test` asks for, and the line numbers of docs/paper.md

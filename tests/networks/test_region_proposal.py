@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
@@ -67,7 +67,6 @@ def test_patches_start_at_the_anchors(grid_side: int, generator: torch.Generator
     assert torch.equal(centres, anchors.centres)
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     st.floats(-1e4, 1e4),
     st.integers(0, 100),

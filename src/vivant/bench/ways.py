@@ -112,16 +112,15 @@ def _onnx_floor(shape: Shape, precision: Arithmetic, num_threads: int) -> Callab
 
 
 def _openvino_floor(shape: Shape, precision: Arithmetic, num_threads: int) -> Callable[[], object]:
-    from vivant.runtimes.silent_openvino import shared_core  # noqa: PLC0415 - an extra.
+    from vivant.runtimes.silent_openvino import CORE  # noqa: PLC0415 - an extra.
 
-    core = shared_core()
     config = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": num_threads,
         "PERFORMANCE_HINT": "LATENCY",
     }
-    model = core.read_model(_chain(shape, precision))
-    request = core.compile_model(model, "CPU", config).create_infer_request()
+    model = CORE.read_model(_chain(shape, precision))
+    request = CORE.compile_model(model, "CPU", config).create_infer_request()
     given = [_values(shape)]
     return lambda: request.infer(given, share_inputs=True)
 

@@ -228,9 +228,9 @@ def _write(
 
 def _openvino_files(content: bytes) -> list[bytes]:
     """OpenVINO's own two files of an ONNX graph: `.xml` and `.bin`."""
-    from vivant.runtimes.silent_openvino import openvino, shared_core  # noqa: PLC0415 - an extra.
+    from vivant.runtimes.silent_openvino import CORE, openvino  # noqa: PLC0415 - an extra.
 
-    model = shared_core().read_model(content)
+    model = CORE.read_model(content)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.xml"
         openvino.save_model(model, path, compress_to_fp16=False)

@@ -13,7 +13,7 @@ from vivant.networks.part_specs import PartSpec, output_fields, part_specs
 from vivant.records import Scores
 from vivant.runtimes.graph_file import read_onnx
 from vivant.runtimes.runner import check_clips, label, run_in_parts, to_scores
-from vivant.runtimes.silent_openvino import openvino, opset15, shared_core
+from vivant.runtimes.silent_openvino import CORE, openvino, opset15
 
 __all__ = ["OpenVinoRunner"]
 
@@ -38,7 +38,7 @@ class OpenVinoRunner:
     def __init__(self, card_path: Path, num_threads: int = 0) -> None:
         self.card = read_card(card_path)
         self.runtime = label("openvino", self.card.precision)
-        self._core = shared_core()
+        self._core = CORE
         self._num_threads = num_threads
         if self.card.weights.format == "openvino":
             self._content = read_weights(self.card, card_path.parent)
