@@ -181,8 +181,9 @@ class Scores:
     advisor_logits: Float[np.ndarray, "b 2"]
     """Logits of the Advisor Module in the order of `Label`."""
     advisor_embedding: Float[np.ndarray, "b hidden"]
-    """What the Advisor's classifier sees: the LSTM's hidden state."""
-    cam: Float[np.ndarray, "b n 7 7"]
+    """What the Advisor's classifier sees: the LSTM's hidden state. Of a model with the frames head,
+    what each part of the frames' description adds to the margin of bona fide over attack."""
+    cam: Float[np.ndarray, "b n map map"]
     """Grad-CAM of each frame (Eq. 4), >= 0, without a scale: divide by its maximum to draw it."""
     aam_score: Float[np.ndarray, " b"] | None = None
     """Bona fide probability of the Attended-Auxiliary Module alone, mean over its frames, 0..1."""
@@ -200,3 +201,5 @@ class Scores:
     """Boxes of the patches."""
     depth: Float[np.ndarray, "b a k d d"] | None = None
     """Estimated depth of each patch, about 0..1 (not clamped): 0 far or attack, 1 nearest."""
+    frame_features: Float[np.ndarray, "b n d"] | None = None
+    """What describes each frame, standardised, where the model has `levels`."""

@@ -13,7 +13,7 @@ from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from vivant.networks.config import NetworkConfig
+from vivant.networks.config import CONTEXT_SIDE_PX, NetworkConfig
 from vivant.networks.part_specs import join, output_fields, part_specs
 from vivant.networks.parts import NetworkParts
 
@@ -38,9 +38,12 @@ def trace_parts(parts: NetworkParts, config: NetworkConfig) -> dict[str, Exporte
         return parts.run(part, given)
 
     # Two clips: torch.export takes an axis of one for a constant.
-    example = torch.zeros(2, config.num_frames, side, side, 3, dtype=torch.uint8)
+    shape = (2, config.num_frames)
+    example = torch.zeros(*shape, side, side, 3, dtype=torch.uint8)
+    wide = (*shape, CONTEXT_SIDE_PX, CONTEXT_SIDE_PX, 3)
+    context = torch.zeros(wide, dtype=torch.uint8) if config.advisor.context else None
     with torch.no_grad():
-        join(run, example, parts.fields)
+        join(run, example, parts.fields, context)
     return programs
 
 
@@ -52,7 +55,8 @@ def join_parts(models: Mapping[str, ModelProto], config: NetworkConfig) -> Model
         config: Of the network.
     """
     graph = onnx.GraphProto(name="vivant")
-    given = {"clips": "clips", "frames": "clips"}  # Field -> the tensor that has it.
+    # Field -> the tensor that has it.
+    given = {"clips": "clips", "frames": "clips", "context": "context"}
     values: dict[str, ValueInfoProto] = {}
     for part, spec in part_specs(config).items():
         model = onnx.compose.add_prefix(models[part], f"{part}/")
@@ -71,9 +75,15 @@ def join_parts(models: Mapping[str, ModelProto], config: NetworkConfig) -> Model
         axes += _axes(values["each_depth"])
         given["depth"] = given["each_depth"]
         values["depth"] = _value("depth", TensorProto.FLOAT, axes)
-    side = config.crop_side_px
-    shape = [config.num_frames, side, side, 3]
-    graph.input.append(_value("clips", TensorProto.UINT8, shape))
+    if "frame_features" in values:
+        axes = [config.num_frames, *_axes(values["frame_features"])]
+        values["frame_features"] = _value("frame_features", TensorProto.FLOAT, axes)
+    sides = {"clips": config.crop_side_px} | (
+        {"context": CONTEXT_SIDE_PX} if config.advisor.context else {}
+    )
+    for name, side in sides.items():
+        shape = [config.num_frames, side, side, 3]
+        graph.input.append(_value(name, TensorProto.UINT8, shape))
     for field in output_fields(config):
         axes = _axes(values[field])
         _reshape(graph, given[field], field, axes)

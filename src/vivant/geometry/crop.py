@@ -11,10 +11,14 @@ from jaxtyping import UInt8
 from vivant.errors import InputError
 from vivant.records import FaceBox
 
-__all__ = ["CROP_SCALE", "CropBox", "crop_box", "cut"]
+__all__ = ["CONTEXT_SCALE", "CROP_SCALE", "CropBox", "crop_box", "cut"]
 
 CROP_SCALE = 1.3
 """Side of a crop as a multiple of the face's longer side (D22); training draws about it (D21)."""
+
+
+CONTEXT_SCALE = 2.0
+"""The same of the second, wider crop, of models that see one (D46)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ __all__ = [
     "CENTRE_LIMIT",
     "CROP_SIDE_PX",
     "GRID_SIDE",
-    "MAP_SIDE",
     "PATCH_SCALE",
     "PATCH_SIDE_PX",
+    "STRIDE_PX",
+    "averaging_matrix",
     "cell_centres",
     "centres_to_corners",
     "corners_to_centres",
@@ -40,39 +41,68 @@ PATCH_SCALE = 1 / 4
 PATCH_SIDE_PX = CROP_SIDE_PX // 4
 """Side of a patch in pixels of a 224 crop (paper 4.2)."""
 
-MAP_SIDE = 7
-"""Side of the backbone's last feature map and so of the Grad-CAM (paper 3.2)."""
+STRIDE_PX = 32
+"""Pixels of a crop for one position of the backbone's last map: 7x7 at 224, as in the paper."""
 
 CENTRE_LIMIT = 1 - PATCH_SCALE
 """|t_x| and |t_y| may not exceed this, or the patch would leave the crop (decision D12)."""
 
 
-def pooling_numerators(grid_side: int = GRID_SIDE) -> Int[np.ndarray, "grid map"]:
-    """The map W from a 7x7 Grad-CAM to the grid, times the sum of a row.
+def pooling_numerators(
+    grid_side: int = GRID_SIDE, map_side: int = CROP_SIDE_PX // STRIDE_PX
+) -> Int[np.ndarray, "grid map"]:
+    """The map W from a Grad-CAM to the grid, times the sum of a row.
 
     The paper upsamples the Grad-CAM bilinearly to 224x224 and averages 56x56 cells. Both steps are
-    linear and separable, so that together they are R = W S W^T with a matrix W of (grid, 7).
+    linear and separable, so that together they are R = W S W^T with a matrix W of (grid, map).
 
     Args:
         grid_side: Cells along a side, 4 or 7 (decision D43).
+        map_side: Of the Grad-CAM: 7 as in the paper, or what `AdvisorConfig.map_side` says.
 
     Returns:
-        Integers, (grid_side, 7). Each row sums to 56, to 224 for the 7x7 grid. Divide by that at
-        the point of use, so that the weights have the precision of the map that they multiply.
+        Integers, (grid_side, map_side). The rows have one sum: 56 for 4 cells of a map of 7, 224
+        for 7 cells of it. Divide by that at the point of use, so that the weights have the
+        precision of the map that they multiply.
 
     >>> pooling_numerators()[:2].tolist()
     [[32, 23, 1, 0, 0, 0, 0], [0, 9, 31, 16, 0, 0, 0]]
     """
     step_px, rest = divmod(CROP_SIDE_PX - PATCH_SIDE_PX, grid_side - 1)  # From cell to cell.
     assert rest == 0
-    # Where each pixel's centre lies on the map, whose own pixels are 64 units apart.
-    unit = 2 * CROP_SIDE_PX // MAP_SIDE
-    places = (2 * np.arange(CROP_SIDE_PX) + 1 - unit // 2).clip(0, unit * (MAP_SIDE - 1))
-    distances = np.abs(places[:, None] - unit * np.arange(MAP_SIDE))  # (224, 7)
+    # Where each pixel's centre lies on the map, whose own pixels are `unit` apart.
+    unit = 2 * CROP_SIDE_PX
+    places = (map_side * (2 * np.arange(CROP_SIDE_PX) + 1) - unit // 2).clip(
+        0, unit * (map_side - 1)
+    )
+    distances = np.abs(places[:, None] - unit * np.arange(map_side))  # (224, map)
     weights = (unit - distances).clip(min=0)
     starts = [step_px * cell for cell in range(grid_side)]
     sums = np.stack([weights[start : start + PATCH_SIDE_PX].sum(0) for start in starts])
-    return np.asarray(sums // np.gcd.reduce(sums.ravel()))  # (grid_side, 7)
+    return np.asarray(sums // np.gcd.reduce(sums.ravel()))  # (grid_side, map_side)
+
+
+def averaging_matrix(side_px: int, smaller_px: int) -> Float[np.ndarray, "smaller side"]:
+    """The matrix A that averages areas: A I A^T is the image I at another size.
+
+    It is what `cv2.resize` does with INTER_AREA, as two products of matrices, which every runtime
+    computes alike.
+
+    Args:
+        side_px: Of the image.
+        smaller_px: Of the result, at most as much.
+
+    Returns:
+        (smaller_px, side_px); each row sums to 1.
+
+    >>> averaging_matrix(3, 2).round(3).tolist()
+    [[0.667, 0.333, 0.0], [0.0, 0.333, 0.667]]
+    """
+    ends = np.arange(1, smaller_px + 1)[:, None] * side_px / smaller_px  # (smaller, 1)
+    starts = np.arange(smaller_px)[:, None] * side_px / smaller_px
+    pixels = np.arange(side_px)
+    shared = np.minimum(ends, pixels + 1) - np.maximum(starts, pixels)  # (smaller, side)
+    return np.asarray(shared.clip(min=0) * smaller_px / side_px)
 
 
 def cell_centres(grid_side: int = GRID_SIDE) -> Float[np.ndarray, "cells 2"]:

@@ -33,25 +33,26 @@ class AnchorSelector(nn.Module):
 
     Args:
         config: The grid, K, and the order of the slots.
+        map_side: Of the Grad-CAM: 7 in the paper.
     """
 
     numerators: Tensor
     centres: Tensor
 
-    def __init__(self, config: AamConfig) -> None:
+    def __init__(self, config: AamConfig, map_side: int = 7) -> None:
         super().__init__()
         self.num_patches = config.num_patches
         self.by_rank = config.offset_slots == "rank"
         dtype = torch.get_default_dtype()
         self.num_cells = config.grid_side**2
-        numerators = pooling_numerators(config.grid_side)
+        numerators = pooling_numerators(config.grid_side, map_side)
         self.denominator = int(numerators[0].sum())
         constants = {"numerators": numerators, "centres": cell_centres(config.grid_side)}
         for name, values in constants.items():
             self.register_buffer(name, torch.tensor(values, dtype=dtype), persistent=False)
 
     @torch.no_grad()
-    def forward(self, cam: Float[Tensor, "m 7 7"]) -> Anchors:
+    def forward(self, cam: Float[Tensor, "m map map"]) -> Anchors:
         """Choose.
 
         Args:
@@ -60,7 +61,7 @@ class AnchorSelector(nn.Module):
         """
         rectified = cam.relu()
         empty = rectified.amax((1, 2), keepdim=True) == 0  # (m, 1, 1)
-        pooling = self.numerators / self.denominator  # (g, 7)
+        pooling = self.numerators / self.denominator  # (g, map)
         rank = rank_cells(grid_scores(torch.where(empty, cam, rectified), pooling))  # (m, cells)
         chosen = rank < self.num_patches
         # Slots in the order of the cells, or of their rank (decision D10).
@@ -73,7 +74,7 @@ class AnchorSelector(nn.Module):
 
 
 def grid_scores(
-    cam: Float[Tensor, "m 7 7"], pooling: Float[Tensor, "g 7"]
+    cam: Float[Tensor, "m map map"], pooling: Float[Tensor, "g map"]
 ) -> Float[Tensor, "m g g"]:
     """Mean Grad-CAM of each cell: R = W S W^T.
 

@@ -38,6 +38,16 @@ Spread = Annotated[float, Field(gt=0, le=1)]
 Text = Annotated[str, Field(pattern=r"\S")]
 
 
+_LATER = {
+    *(
+        f"architecture.advisor.{name}"
+        for name in ("freeze_backbone", "input_side_px", "levels", "context", "head")
+    ),
+    "preprocessing.context_scale",
+}
+"""Fields that older cards lack: their default is what all models were before there was a choice."""
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -47,6 +57,9 @@ class Preprocessing(_Entry):
 
     crop_scale: float = Field(CROP_SCALE, gt=1, le=3)
     """Side of the crop as a multiple of the face box's longer side (D22)."""
+    context_scale: float | None = Field(None, gt=1, le=3)
+    """The same of the second, wider crop, of 160 pixels a side; None where the model sees none
+    (D46)."""
     padding: Literal["clip_to_frame"] = "clip_to_frame"
     """Where the crop would leave the frame: it is moved and shrunk to stay inside (D22)."""
     crop_side_px: int
@@ -146,6 +159,12 @@ class ModelCard(_Entry):
             raise ValueError(
                 f"the architecture takes crops of {expected} pixels, preprocessing makes {given}"
             )
+        sees_context = self.architecture.advisor.context
+        if sees_context != (self.preprocessing.context_scale is not None):
+            raise ValueError(
+                f"the architecture says context={sees_context}, preprocessing cuts it at "
+                f"context_scale={self.preprocessing.context_scale}"
+            )
         if self.weights.format == "safetensors" and self.precision != Precision():
             raise ValueError(f"a checkpoint is in float32, and its card says {self.precision}")
         if self.training is None and self.operating_point is not None:
@@ -169,6 +188,7 @@ def read_card(path: Path) -> ModelCard:
     except ValidationError as error:
         raise CardError(f"{path.name} is not a model card: {explain(error)}") from error
     missing = _missing(json.loads(text), card.model_dump(mode="json"))
+    missing = [name for name in missing if name not in _LATER]
     if missing:
         raise CardError(f"{path.name} is not a whole model card: it lacks {', '.join(missing)}")
     return card

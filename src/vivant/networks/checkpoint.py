@@ -10,6 +10,7 @@ from safetensors.torch import load, save
 
 from vivant.errors import CardError
 from vivant.files import write_whole
+from vivant.geometry.crop import CONTEXT_SCALE
 from vivant.networks.card import (
     ModelCard,
     OperatingPoint,
@@ -58,6 +59,7 @@ def save_checkpoint(
         architecture=network.config,
         preprocessing=Preprocessing(
             crop_side_px=network.config.crop_side_px,
+            context_scale=CONTEXT_SCALE if network.config.advisor.context else None,
             mean_rgb=backbone.mean_rgb,
             std_rgb=backbone.std_rgb,
             frame_interval_s=frame_interval_s,

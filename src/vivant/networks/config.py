@@ -8,9 +8,16 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vivant.errors import ConfigError
-from vivant.geometry.grid import CROP_SIDE_PX
+from vivant.geometry.grid import CROP_SIDE_PX, STRIDE_PX
 
-__all__ = ["AamConfig", "AdvisorConfig", "FusionMode", "NetworkConfig", "explain"]
+__all__ = [
+    "CONTEXT_SIDE_PX",
+    "AamConfig",
+    "AdvisorConfig",
+    "FusionMode",
+    "NetworkConfig",
+    "explain",
+]
 
 FusionMode = Literal["exp_add", "exp_mul", "mean", "am", "aam"]
 """How the two scores of a clip become one: see `fusion.py` (decision D30)."""
@@ -22,11 +29,36 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+CONTEXT_SIDE_PX = 160
+"""Side of the wider crop, which the backbone sees as it is."""
+
+MAX_PROJECTED = 256
+"""Numbers of a frame that an LSTM takes of a backbone with `levels`, at most."""
+
+
 class AdvisorConfig(_Part):
-    """The Advisor Module: backbone -> GAP -> LSTM -> FC (paper 3.2)."""
+    """The Advisor Module: backbone -> GAP -> LSTM -> FC (paper 3.2).
+
+    `levels`, `head`, `input_side_px`, `context` and `freeze_backbone` go beyond the paper, whose
+    models leave them off (D46).
+    """
 
     backbone: str = "se_resnet101"
     """A function of `networks/backbones`."""
+    freeze_backbone: bool = False
+    """Whether the backbone and the statistics of its batch norms stay as they were loaded."""
+    input_side_px: Literal[160, 224] = 224
+    """Side of what the backbone sees. Crops of 224 are averaged down to 160."""
+    levels: tuple[int, ...] = ()
+    """Blocks of the backbone whose maps describe a frame beside the last map, counted from 0: of
+    each of these maps the mean and the standard deviation over its positions. None: the mean of the
+    last map alone, as in the paper."""
+    context: bool = False
+    """Whether the backbone sees a second, wider crop of each frame too, which shows what is around
+    the face."""
+    head: Literal["lstm", "frames"] = "lstm"
+    """What reads the frames: an LSTM, as in the paper, or a linear layer on each frame, whose
+    logits are averaged over the clip. The order of the frames then means nothing."""
     hidden_size: int = Field(256, ge=1, le=4096)
     """Units of the one LSTM layer (D25)."""
     dropout: float = Field(0.5, ge=0, lt=1)
@@ -35,6 +67,22 @@ class AdvisorConfig(_Part):
     """Which hidden states feed the classifier: the last, or the mean over the frames (D7)."""
     cam_target: Literal["margin", "logit"] = "margin"
     """What the Grad-CAM explains: y_c - y_other, or y_c alone as Eq. 3 has it (D4)."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "AdvisorConfig":
+        if list(self.levels) != sorted(set(self.levels)) or min(self.levels, default=0) < 0:
+            raise ValueError(f"expected levels that ascend from 0, got {self.levels}")
+        if not self.levels and (self.head == "frames" or self.context):
+            raise ValueError(
+                "head 'frames' and context need levels: the mean of the last map alone tells the "
+                "classes apart too badly"
+            )
+        return self
+
+    @property
+    def map_side(self) -> int:
+        """Side of the backbone's last map, and so of the Grad-CAM: 7 at 224 pixels, 5 at 160."""
+        return self.input_side_px // STRIDE_PX
 
 
 class AamConfig(_Part):
@@ -96,7 +144,7 @@ class NetworkConfig(_Part):
     """N, the frames of a clip (paper 4.2)."""
     crop_side_px: int = CROP_SIDE_PX
     """Side of the crops given: 224, or 448 or 672 for patches of higher resolution (D36). The
-    advisor sees 224 in any case."""
+    advisor sees `input_side_px` in any case."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "NetworkConfig":

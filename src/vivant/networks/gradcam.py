@@ -4,6 +4,9 @@ Between the feature map F and the score y_c stand a mean over 49 positions, an L
 layer. So dy_c/dF_ij = (1/49) dy_c/dg, and no gradient has to pass the backbone: Eq. 3 becomes
 alpha_k = (1/49) dy_c/dg_k with z = 49, and dy_c/dg is the LSTM's vector-Jacobian product, written
 out below. It needs no autograd, so inference runs under `no_grad` and exports as ordinary nodes.
+
+Where the standard deviation of F is read too, nothing changes: its gradient at a position is
+proportional to F_ij - mean(F), whose mean over the positions is zero, and Eq. 3 takes that mean.
 """
 
 import torch
@@ -11,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vivant.geometry.grid import MAP_SIDE
 from vivant.networks.advisor import Advisor, AdvisorOutput, LstmTrace
 
 __all__ = ["GradCam", "lstm_input_gradient"]
@@ -22,7 +24,7 @@ __all__ = ["GradCam", "lstm_input_gradient"]
 class GradCam(nn.Module):
     """Where the Advisor looks. It has no weights of its own."""
 
-    def forward(self, advisor: Advisor, output: AdvisorOutput) -> Float[Tensor, "b n 7 7"]:
+    def forward(self, advisor: Advisor, output: AdvisorOutput) -> Float[Tensor, "b n map map"]:
         """The weighted feature map of each frame before Eq. 4's ReLU, for the predicted class.
 
         It is a constant to training: the anchors carry no gradient (decision D9). Dropout does not
@@ -37,18 +39,35 @@ class GradCam(nn.Module):
             early frames have small values, because the LSTM forgets (decision D6).
         """
         with torch.no_grad():
-            direction = self.score_gradient(advisor, output.readout)  # (b, h)
-            if advisor.config.readout == "last":
-                per_frame = torch.zeros_like(output.trace.tanh_cell)  # (b, n, h)
-                per_frame[:, -1] = direction
-            else:
-                num_frames = output.trace.tanh_cell.shape[1]
-                per_frame = (direction / num_frames)[:, None].expand_as(output.trace.tanh_cell)
-            gradient = lstm_input_gradient(advisor.lstm.cell, output.trace, per_frame)  # (b, n, c)
-            alpha = gradient / MAP_SIDE**2  # Eq. 3
+            height, width = output.features.shape[3:]
+            gradient = self.description_gradient(advisor, output)  # (b, n, d)
+            covered = advisor.frame_parts[advisor.map_part]
+            gradient = gradient[:, :, covered.start : covered.end]  # (b, n, c)
+            if advisor.config.levels:
+                gradient = gradient / advisor.feature_deviation[covered.start : covered.end]
+            alpha = gradient / (height * width)  # Eq. 3
             # A product of matrices: as a sum of products it would be written out in graphs.
             weighted: Tensor = alpha[:, :, None] @ output.features.flatten(3)  # (b, n, 1, 49)
-            return weighted[:, :, 0].reshape(*alpha.shape[:2], MAP_SIDE, MAP_SIDE)
+            return weighted[:, :, 0].reshape(*alpha.shape[:2], height, width)
+
+    def description_gradient(
+        self, advisor: Advisor, output: AdvisorOutput
+    ) -> Float[Tensor, "b n d"]:
+        """dy/dg of each frame's description, of the class that `score_gradient` takes."""
+        direction = self.score_gradient(advisor, output.readout)  # (b, h), or (b, d)
+        num_frames = output.features.shape[1]
+        spread = (direction / num_frames)[:, None].expand(-1, num_frames, -1)
+        if output.trace is None:
+            return spread
+        if advisor.config.readout == "last":
+            per_frame = torch.zeros_like(output.trace.tanh_cell)  # (b, n, h)
+            per_frame[:, -1] = direction
+        else:
+            per_frame = spread
+        gradient = lstm_input_gradient(advisor.lstm.cell, output.trace, per_frame)
+        if isinstance(advisor.project, nn.Linear):
+            return gradient @ advisor.project.weight
+        return gradient
 
     @staticmethod
     def score_gradient(advisor: Advisor, readout: Float[Tensor, "b h"]) -> Float[Tensor, "b h"]:

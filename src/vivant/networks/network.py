@@ -15,7 +15,7 @@ from vivant.errors import ConfigError, InputError, WeightsError
 from vivant.geometry.grid import CROP_SIDE_PX, centres_to_corners
 from vivant.networks.advisor import Advisor
 from vivant.networks.anchors import AnchorSelector
-from vivant.networks.config import NetworkConfig
+from vivant.networks.config import CONTEXT_SIDE_PX, NetworkConfig
 from vivant.networks.execution import Execution, PatchOutput
 from vivant.networks.fusion import fuse
 from vivant.networks.gradcam import GradCam
@@ -48,6 +48,7 @@ class NetworkOutput(NamedTuple):
     centres: Tensor | None = None
     boxes: Tensor | None = None
     depth: Tensor | None = None
+    frame_features: Tensor | None = None
 
 
 class Advice(NamedTuple):
@@ -55,12 +56,15 @@ class Advice(NamedTuple):
 
     logits: Tensor
     """(b, 2) in the order of `Label`."""
-    readout: Tensor
-    """(b, h): what the Advisor's classifier sees."""
+    embedding: Tensor
+    """(b, h), or (b, p): `Advisor.embed`."""
     cam: Tensor
-    """(b, n, 7, 7): each frame's weighted feature map, before Eq. 4's ReLU."""
+    """(b, n, map, map): each frame's weighted feature map, before Eq. 4's ReLU."""
     features: Tensor | None
-    """F of the frames that the second module sees, (b, a, c, 7, 7); None without that module."""
+    """F of the frames that the second module sees, (b, a, c, map, map); None without that
+    module."""
+    frame_features: Tensor | None = None
+    """(b, n, d): the frames' descriptions; None without levels."""
 
 
 class Proposal(NamedTuple):
@@ -87,15 +91,16 @@ class AttendedAuxiliaryModule(nn.Module):
     def __init__(self, num_channels: int, config: NetworkConfig) -> None:
         super().__init__()
         assert config.aam is not None
-        self.anchors = AnchorSelector(config.aam)
-        self.region_proposal = RegionProposal(num_channels, config.aam)
+        map_side = config.advisor.map_side
+        self.anchors = AnchorSelector(config.aam, map_side)
+        self.region_proposal = RegionProposal(num_channels, config.aam, map_side)
         self.execution = Execution(config.aam, config.crop_side_px)
 
     def forward(
         self,
         crops: Float[Tensor, "b a 3 side side"],
-        features: Float[Tensor, "b a c 7 7"],
-        cam: Float[Tensor, "b a 7 7"],
+        features: Float[Tensor, "b a c map map"],
+        cam: Float[Tensor, "b a map map"],
     ) -> dict[str, Tensor | None]:
         """The module's fields of `NetworkOutput`, for the frames given.
 
@@ -115,8 +120,8 @@ class AttendedAuxiliaryModule(nn.Module):
     def propose(
         self,
         crops: Float[Tensor, "b a 3 side side"],
-        features: Float[Tensor, "b a c 7 7"],
-        cam: Float[Tensor, "b a 7 7"],
+        features: Float[Tensor, "b a c map map"],
+        cam: Float[Tensor, "b a map map"],
     ) -> Proposal:
         """Anchors and Region Proposal Stage: where to look. Takes what `forward` does."""
         with full_precision(crops.device):
@@ -165,45 +170,63 @@ class Network(nn.Module):
         num_channels = self.advisor.backbone.num_channels
         self.aam = None if config.aam is None else AttendedAuxiliaryModule(num_channels, config)
 
-    def forward(self, crops: Shaped[Tensor, "..."]) -> NetworkOutput:
+    def forward(
+        self, crops: Shaped[Tensor, "..."], context: Shaped[Tensor, "..."] | None = None
+    ) -> NetworkOutput:
         """Score clips.
 
         Args:
             crops: (b, n, 3, side, side), RGB, normalised (`preprocessing.Normalise`), n frames of
                 each clip in the order of time.
+            context: The wider crops of the same frames, (b, n, 3, 160, 160), where the Advisor sees
+                them (`AdvisorConfig.context`).
 
         Raises:
             InputError: wrong number of frames, size, type or device, or a value that is not finite.
             WeightsError: in evaluation mode, a part of the answer is not finite, though the score
                 may be: the weights are damaged. (Training looks at its losses.)
         """
-        advice = self.advise(crops)
+        advice = self.advise(crops, context)
         aam: dict[str, Tensor | None] = {} if self.aam is None else self.attend(crops, advice)
         return self.conclude(advice, aam)
 
-    def advise(self, crops: Shaped[Tensor, "..."]) -> Advice:
+    def advise(
+        self, crops: Shaped[Tensor, "..."], context: Shaped[Tensor, "..."] | None = None
+    ) -> Advice:
         """The first half: the Advisor and its Grad-CAM. Takes and raises what `forward` does.
 
         Training calls the halves one by one: stage 1 needs this one alone, and stage 2, where the
         Advisor is frozen, can keep what it said.
         """
-        self._check(crops)
-        return self.advise_on(self.encode(crops.flatten(0, 1)).unflatten(0, crops.shape[:2]))
+        self._check(crops, context)
+        wide = None if context is None else context.flatten(0, 1)
+        features, described = self.encode(crops.flatten(0, 1), wide)
+        axes = crops.shape[:2]
+        described = None if described is None else described.unflatten(0, axes)
+        return self.advise_on(features.unflatten(0, axes), described)
 
-    def encode(self, crops: Float[Tensor, "m 3 side side"]) -> Float[Tensor, "m c 7 7"]:
-        """F of each frame: the backbone, which sees 224 pixels whatever the crops' side."""
+    def encode(
+        self,
+        crops: Float[Tensor, "m 3 side side"],
+        context: Float[Tensor, "m 3 160 160"] | None = None,
+    ) -> tuple[Float[Tensor, "m c map map"], Float[Tensor, "m d"] | None]:
+        """F and the description of each frame (`Advisor.describe`), whatever the crops' side."""
         scale = self.config.crop_side_px // CROP_SIDE_PX
         small = F.avg_pool2d(crops, scale) if scale > 1 else crops
-        features: Tensor = self.advisor.backbone(small).to(crops.dtype)
-        return features
+        return self.advisor.describe(small, context)
 
-    def advise_on(self, features: Float[Tensor, "b n c 7 7"]) -> Advice:
-        """The rest of the first half: what the Advisor makes of the frames' features."""
-        advisor = self.advisor.read(features)
+    def advise_on(
+        self,
+        features: Float[Tensor, "b n c map map"],
+        frame_features: Float[Tensor, "b n d"] | None = None,
+    ) -> Advice:
+        """The rest of the first half: what the Advisor makes of what `encode` said."""
+        advisor = self.advisor.read(features, frame_features)
         with full_precision(features.device):
-            cam = self.gradcam(self.advisor, advisor)  # (b, n, 7, 7)
+            cam = self.gradcam(self.advisor, advisor)  # (b, n, map, map)
+            embedding = self.advisor.embed(advisor)
         seen = None if self.aam is None else self.select_frames(features)
-        return Advice(advisor.logits, advisor.readout, cam, seen)
+        return Advice(advisor.logits, embedding, cam, seen, frame_features)
 
     def attend(
         self, crops: Float[Tensor, "b n 3 side side"], advice: Advice
@@ -235,8 +258,9 @@ class Network(nn.Module):
             bona_fide_score=fuse(mode, advisor_score, aam.get("aam_score")),
             advisor_score=advisor_score,
             advisor_logits=advice.logits,
-            advisor_embedding=advice.readout,
+            advisor_embedding=advice.embedding,
             cam=advice.cam.relu(),
+            frame_features=advice.frame_features,
             **aam,
         )
         self._check_answer(output)
@@ -255,7 +279,7 @@ class Network(nn.Module):
         seen = self.config.aam.frames_seen(self.config.num_frames)
         return of_clip[:, seen[0] : seen[-1] + 1]
 
-    def _check(self, crops: Tensor) -> None:
+    def _check(self, crops: Tensor, context: Tensor | None) -> None:
         side, num_frames = self.config.crop_side_px, self.config.num_frames
         if crops.ndim != 5 or crops.shape[2:] != (3, side, side):
             raise InputError(
@@ -266,6 +290,17 @@ class Network(nn.Module):
             raise InputError(f"expected {num_frames} frames a clip, got {crops.shape[1]}")
         if crops.shape[0] == 0:
             raise InputError("expected at least one clip, got none")
+        expected = None
+        if self.config.advisor.context:
+            expected = (*crops.shape[:2], 3, CONTEXT_SIDE_PX, CONTEXT_SIDE_PX)
+        given = None if context is None else tuple(context.shape)
+        if given != expected:
+            raise InputError(f"expected wider crops (context) of shape {expected}, got {given}")
+        if context is not None and (context.dtype, context.device) != (crops.dtype, crops.device):
+            raise InputError(
+                f"expected wider crops of {crops.dtype} on {crops.device} as the crops, got "
+                f"{context.dtype} on {context.device}"
+            )
         weight = self.advisor.classifier.weight
         if crops.dtype == torch.uint8:
             raise InputError(
@@ -278,8 +313,9 @@ class Network(nn.Module):
             raise InputError(
                 f"expected crops on {weight.device}, where the network is, got {crops.device}"
             )
-        if _has_values(crops) and not bool(crops.isfinite().all()):
-            raise InputError("expected finite crops, got NaN or infinity")
+        for images in (crops, crops if context is None else context):
+            if _has_values(images) and not bool(images.isfinite().all()):
+                raise InputError("expected finite crops, got NaN or infinity")
 
     def _check_answer(self, output: NetworkOutput) -> None:
         if self.training or not _has_values(output.cam):

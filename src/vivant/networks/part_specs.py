@@ -1,6 +1,6 @@
 """The network's four parts by name, and how they are joined. Needs no torch, as runtimes do not.
 
-    encode     a frame's crop -> F: the backbone, most of the cost
+    encode     a frame's crop, or two -> F and its description: the backbone, most of the cost
     advise     F of N frames and their crops -> the Advisor's answer, Grad-CAM, anchors, patches
     execute    a patch -> its embedding, z and depth
     conclude   all of these -> scores
@@ -38,24 +38,29 @@ def output_fields(architecture: NetworkConfig) -> tuple[str, ...]:
     """The fields of `Scores` that a network of this architecture has, in their order."""
     every = [field.name for field in dataclasses.fields(Scores)]
     of_advisor = [f.name for f in dataclasses.fields(Scores) if f.default is dataclasses.MISSING]
+    described = ["frame_features"] if architecture.advisor.levels else []
     if architecture.aam is None:
-        return tuple(of_advisor)
-    return tuple(name for name in every if name != "depth" or architecture.aam.depth_head)
+        return (*of_advisor, *described)
+    left_out = set() if architecture.aam.depth_head else {"depth"}
+    left_out |= set() if described else {"frame_features"}
+    return tuple(name for name in every if name not in left_out)
 
 
 def part_specs(architecture: NetworkConfig) -> dict[str, PartSpec]:
     """The parts of a network of this architecture, in the order in which they run.
 
-    `frames` are uint8 crops, (m, side, side, 3); `features` is F, (c, 7, 7) of each; `patches` are
-    normalised, (3, patch, patch) each; `each_*` are those of `PatchOutput`; the others are fields
-    of `Scores`.
+    `frames` are uint8 crops, (m, side, side, 3), `context` the wider ones of the same frames, where
+    the Advisor sees them; `features` is F, (c, map, map) of each; `patches` are normalised,
+    (3, patch, patch) each; `each_*` are those of `PatchOutput`; the others are fields of `Scores`.
     """
     of_advisor = ("advisor_logits", "advisor_embedding", "cam")
-    encode = PartSpec(("frames",), ("features",))
+    advisor = architecture.advisor
+    described = ("features", "frame_features") if advisor.levels else ("features",)
+    encode = PartSpec(("frames", "context") if advisor.context else ("frames",), described)
     if architecture.aam is None:
         return {
             "encode": encode,
-            "advise": PartSpec(("features",), of_advisor),
+            "advise": PartSpec(described, of_advisor),
             "conclude": PartSpec(("advisor_logits",), ("bona_fide_score", "advisor_score")),
         }
     depth = ("each_depth",) if architecture.aam.depth_head else ()
@@ -66,14 +71,17 @@ def part_specs(architecture: NetworkConfig) -> dict[str, PartSpec]:
     needed = of_patches if architecture.aam.depth_to_class else of_patches[:2]
     return {
         "encode": encode,
-        "advise": PartSpec(("features", "clips"), of_advisor + proposal),
+        "advise": PartSpec((*described, "clips"), of_advisor + proposal),
         "execute": PartSpec(("patches",), of_patches),
         "conclude": PartSpec(("advisor_logits", *needed), scores + of_frames),
     }
 
 
 def join(
-    run: Callable[[str, dict[str, Any]], dict[str, Any]], clips: Any, fields: Sequence[str]
+    run: Callable[[str, dict[str, Any]], dict[str, Any]],
+    clips: Any,
+    fields: Sequence[str],
+    context: Any = None,
 ) -> dict[str, Any]:
     """Score clips part by part. Arrays and tensors alike: nothing but reshaping is done here.
 
@@ -81,10 +89,15 @@ def join(
         run: Runs a part on its inputs by name.
         clips: uint8, (b, n, side, side, 3).
         fields: Those of `Scores` that are wanted.
+        context: uint8, (b, n, 160, 160, 3), where the Advisor sees wider crops too.
     """
     b, n = clips.shape[:2]
-    features = run("encode", {"frames": clips.reshape(b * n, *clips.shape[2:])})["features"]
-    known = run("advise", {"features": features.reshape(b, n, *features.shape[1:]), "clips": clips})
+    given = {"frames": clips.reshape(b * n, *clips.shape[2:])}
+    if context is not None:
+        given["context"] = context.reshape(b * n, *context.shape[2:])
+    of_frames = run("encode", given)
+    known = {name: each.reshape(b, n, *each.shape[1:]) for name, each in of_frames.items()}
+    known |= run("advise", known | {"clips": clips})
     if "patches" in known:
         patches = known["patches"]  # (b, a, k, 3, patch, patch)
         axes = patches.shape[:3]

@@ -31,22 +31,35 @@ class _Part(nn.Module):
 class Encode(_Part):
     """Frame by frame: normalisation and backbone."""
 
-    def forward(self, frames: UInt8[Tensor, "m side side 3"]) -> tuple[Tensor, ...]:
-        """`features`, (m, c, 7, 7)."""
-        return (self.network.encode(self.normalise(frames[:, None])[:, 0]),)
+    def forward(
+        self,
+        frames: UInt8[Tensor, "m side side 3"],
+        context: UInt8[Tensor, "m 160 160 3"] | None = None,
+    ) -> tuple[Tensor, ...]:
+        """`features`, (m, c, map, map); with levels, `frame_features`, (m, d)."""
+        wide = None if context is None else self.normalise(context[:, None])[:, 0]
+        said = self.network.encode(self.normalise(frames[:, None])[:, 0], wide)
+        return tuple(tensor for tensor in said if tensor is not None)
 
 
 class Advise(_Part):
     """Clip by clip: the Advisor's head, Grad-CAM, anchors, Region Proposal Stage, sampler."""
 
     def forward(
-        self,
-        features: Float[Tensor, "b n c 7 7"],
-        clips: UInt8[Tensor, "b n side side 3"] | None = None,
+        self, features: Float[Tensor, "b n c map map"], *others: Tensor
     ) -> tuple[Tensor, ...]:
-        """What `part_specs` names; without a second module the first three."""
-        advice = self.network.advise_on(features)
-        answer = (advice.logits, advice.readout, advice.cam.relu())
+        """What `part_specs` names; without a second module the first three.
+
+        Args:
+            features: From `Encode`.
+            others: `frame_features`, (b, n, d), with levels; then `clips`, uint8,
+                (b, n, side, side, 3), with a second module.
+        """
+        spec = part_specs(self.network.config)["advise"]
+        given = dict(zip(spec.inputs[1:], others, strict=True))
+        clips = given.get("clips")
+        advice = self.network.advise_on(features, given.get("frame_features"))
+        answer = (advice.logits, advice.embedding, advice.cam.relu())
         aam = self.network.aam
         if aam is None:
             return answer
@@ -105,9 +118,13 @@ class NetworkParts(nn.ModuleDict):
         super().__init__({name: kinds[name](network, preprocessing) for name in self.specs})
         self.fields = output_fields(network.config)
 
-    def forward(self, clips: UInt8[Tensor, "b n side side 3"]) -> dict[str, Tensor]:
+    def forward(
+        self,
+        clips: UInt8[Tensor, "b n side side 3"],
+        context: UInt8[Tensor, "b n 160 160 3"] | None = None,
+    ) -> dict[str, Tensor]:
         """Score clips: the fields of `Scores` that this network has, by name and in order."""
-        return join(self.run, clips, self.fields)
+        return join(self.run, clips, self.fields, context)
 
     def run(self, part: str, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run one part on its inputs by name; others are not looked at."""

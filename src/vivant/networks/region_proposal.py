@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vivant.geometry.grid import CENTRE_LIMIT, MAP_SIDE, PATCH_SCALE
+from vivant.geometry.grid import CENTRE_LIMIT, PATCH_SCALE
 from vivant.networks.anchors import Anchors
 from vivant.networks.config import AamConfig
 
@@ -29,21 +29,22 @@ class RegionProposal(nn.Module):
     Args:
         num_channels: c, channels of the backbone's feature map.
         config: The grid, K, and which outputs move which anchor.
+        map_side: Of F, which the depthwise convolution covers whole: 7 in the paper.
     """
 
-    def __init__(self, num_channels: int, config: AamConfig) -> None:
+    def __init__(self, num_channels: int, config: AamConfig, map_side: int = 7) -> None:
         super().__init__()
         self.per_cell = config.offset_slots == "per_cell"
         num_pairs = config.grid_side**2 if self.per_cell else config.num_patches
         self.depthwise = nn.Conv2d(
-            num_channels, num_channels, MAP_SIDE, groups=num_channels, bias=False
+            num_channels, num_channels, map_side, groups=num_channels, bias=False
         )
         self.pointwise = nn.Conv2d(num_channels, 2 * num_pairs, 1, bias=False)
         # Offsets start at zero: step 0 looks at the anchors themselves (decision D11).
         nn.init.zeros_(self.pointwise.weight)
 
     def forward(
-        self, features: Float[Tensor, "m c 7 7"], anchors: Anchors
+        self, features: Float[Tensor, "m c map map"], anchors: Anchors
     ) -> Float[Tensor, "m k 2"]:
         """Centres (t_x, t_y) of the patches, each within [-0.75, 0.75].
 

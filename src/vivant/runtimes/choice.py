@@ -17,7 +17,7 @@ from vivant.errors import OutputError, VivantError
 from vivant.files import write_whole
 from vivant.networks.card import ModelCard
 from vivant.parallel import num_cores
-from vivant.runtimes.runner import Runner
+from vivant.runtimes.runner import Runner, blank_clips
 
 __all__ = ["cache_path", "fastest"]
 
@@ -72,13 +72,15 @@ def cache_path() -> Path:
 
 def _time(runner: Runner) -> float:
     """Seconds of one made-up clip, the least of some after one."""
-    side, num_frames = runner.card.preprocessing.crop_side_px, runner.card.architecture.num_frames
-    shape = (1, num_frames, side, side, 3)
-    clips = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    generator = np.random.default_rng(0)
+    clips = [
+        generator.integers(0, 256, blank.shape, dtype=np.uint8)
+        for blank in blank_clips(runner.card)
+    ]
     seconds = []
     for _ in range(1 + _REPEATS):
         started_s = time.perf_counter()
-        runner.run(clips)
+        runner.run(*clips)
         seconds.append(time.perf_counter() - started_s)
     return min(seconds[1:])
 

@@ -54,13 +54,17 @@ class OnnxRunner:
             for part in self._specs:
                 self._part(part)
 
-    def run(self, clips: Shaped[np.ndarray, "..."]) -> Scores:
+    def run(
+        self, clips: Shaped[np.ndarray, "..."], context: Shaped[np.ndarray, "..."] | None = None
+    ) -> Scores:
         """Score clips: see `Runner.run`."""
         if self._whole is None:
-            return run_in_parts(self, clips)
-        check_clips(self.card, clips)
+            return run_in_parts(self, clips, context)
+        check_clips(self.card, clips, context)
         fields = output_fields(self.card.architecture)
-        answer = self._whole.run(list(fields), {self._whole.get_inputs()[0].name: clips})
+        names = [each.name for each in self._whole.get_inputs()]
+        given = (clips,) if context is None else (clips, context)
+        answer = self._whole.run(list(fields), dict(zip(names, given, strict=True)))
         return to_scores(dict(zip(fields, map(_native, answer), strict=True)))
 
     def run_part(self, part: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -82,10 +86,13 @@ class OnnxRunner:
     def _require_fields(self, session: onnxruntime.InferenceSession) -> None:
         expected = output_fields(self.card.architecture)
         given = [output.name for output in session.get_outputs()]
-        if given != list(expected) or session.get_inputs()[0].type != "tensor(uint8)":
+        num_inputs = 1 + self.card.architecture.advisor.context
+        types = [each.type for each in session.get_inputs()]
+        if given != list(expected) or types != ["tensor(uint8)"] * num_inputs:
             raise CardError(
-                f"{self.card.weights.file_name} is not the graph of its card: expected uint8 clips "
-                f"and the outputs {', '.join(expected)}, got {', '.join(given)}"
+                f"{self.card.weights.file_name} is not the graph of its card: expected "
+                f"{num_inputs} inputs of uint8 and the outputs {', '.join(expected)}, got "
+                f"{', '.join(types)} and {', '.join(given)}"
             )
 
     def _open(self, content: bytes) -> onnxruntime.InferenceSession:

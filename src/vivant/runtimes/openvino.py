@@ -56,12 +56,15 @@ class OpenVinoRunner:
         else:
             self._compile("whole")
 
-    def run(self, clips: Shaped[np.ndarray, "..."]) -> Scores:
+    def run(
+        self, clips: Shaped[np.ndarray, "..."], context: Shaped[np.ndarray, "..."] | None = None
+    ) -> Scores:
         """Score clips: see `Runner.run`."""
         if self._in_parts:
-            return run_in_parts(self, clips)
-        check_clips(self.card, clips)
-        return to_scores(self._infer("whole", [clips], self._fields))
+            return run_in_parts(self, clips, context)
+        check_clips(self.card, clips, context)
+        given = [clips] if context is None else [clips, context]
+        return to_scores(self._infer("whole", given, self._fields))
 
     def run_part(self, part: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run one part: see `Runner.run_part`. Each is prepared when it is first asked for."""

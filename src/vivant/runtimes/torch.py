@@ -71,11 +71,14 @@ class TorchRunner:
                 with_graphs = "reduce-overhead" if mode == "cuda_graphs" else "default"
                 self._parts[part].compile(mode=with_graphs)
 
-    def run(self, clips: Shaped[np.ndarray, "..."]) -> Scores:
+    def run(
+        self, clips: Shaped[np.ndarray, "..."], context: Shaped[np.ndarray, "..."] | None = None
+    ) -> Scores:
         """Score clips: see `Runner.run`."""
-        check_clips(self.card, clips)
+        check_clips(self.card, clips, context)
+        given = (clips,) if context is None else (clips, context)
         with torch.inference_mode(), self._autocast():
-            fields = self._parts(self._on_device(clips))
+            fields = self._parts(*map(self._on_device, given))
         return to_scores({name: tensor.cpu().numpy() for name, tensor in fields.items()})
 
     def run_part(self, part: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

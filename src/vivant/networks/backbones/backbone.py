@@ -1,6 +1,7 @@
 """What a backbone is."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -23,13 +24,29 @@ class Backbone(nn.Module, ABC):
     """Then divided by this."""
     num_channels: int
     """Channels of the last feature map."""
+    level_channels: tuple[int, ...]
+    """Channels of each block's output, by the block's number."""
 
-    @abstractmethod
-    def forward(self, crops: Float[Tensor, "m 3 224 224"]) -> Float[Tensor, "m c 7 7"]:
-        """The last feature map, before pooling.
+    def forward(self, crops: Float[Tensor, "m 3 side side"]) -> Float[Tensor, "m c map map"]:
+        """The last feature map, before pooling: 7x7 at 224 pixels.
 
         Args:
             crops: RGB, normalised by `mean_rgb` and `std_rgb`.
+        """
+        return self.read_levels(crops, ())[-1]
+
+    @abstractmethod
+    def read_levels(
+        self, crops: Float[Tensor, "m 3 side side"], levels: tuple[int, ...]
+    ) -> tuple[Tensor, ...]:
+        """The outputs of some blocks, and the last feature map behind them.
+
+        Args:
+            crops: As for `forward`.
+            levels: Numbers of the blocks, ascending from 0.
+
+        Returns:
+            (m, channels, height, width) each.
         """
 
     @abstractmethod
@@ -52,6 +69,18 @@ class Backbone(nn.Module, ABC):
     def optional_parts(self) -> tuple[str, ...]:
         """Fragments of tensor names that a plain checkpoint lacks: `start_like_plain` sets them."""
         return ()
+
+
+def through_blocks(
+    x: Tensor, blocks: Iterable[nn.Module], levels: tuple[int, ...]
+) -> tuple[Tensor, list[Tensor]]:
+    """The output of the last block, and of those whose numbers are in `levels`."""
+    kept = []
+    for number, block in enumerate(blocks):
+        x = block(x)
+        if number in levels:
+            kept.append(x)
+    return x, kept
 
 
 def build_backbone(name: str) -> Backbone:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vivant.networks.backbones.backbone import Backbone
+from vivant.networks.backbones.backbone import Backbone, through_blocks
 from vivant.networks.backbones.resnet import OPEN_GATE_BIAS, SqueezeExcitation
 
 __all__ = ["efficientnet_lite0", "se_efficientnet_lite0"]
@@ -93,22 +93,27 @@ class EfficientNetLite0(Backbone):
         self.num_channels = _HEAD_CHANNELS
         self.stem = ConvNorm(3, _STEM_CHANNELS, 3, stride=2, act=True)
         blocks: list[nn.Module] = []
+        channels: list[int] = []
         num_in = _STEM_CHANNELS
         for expansion, side, stride, num_out, num_blocks in _STAGES:
             for index in range(num_blocks):
                 of_block = stride if index == 0 else 1
                 blocks.append(InvertedResidual(num_in, num_out, expansion, side, of_block, se=se))
+                channels.append(num_out)
                 num_in = num_out
         self.blocks = nn.Sequential(*blocks)
+        self.level_channels = tuple(channels)
         self.head = ConvNorm(num_in, _HEAD_CHANNELS, 1, act=True)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, crops: Float[Tensor, "m 3 224 224"]) -> Float[Tensor, "m c 7 7"]:
-        """The map after the last 1x1 convolution, before pooling."""
-        features: Tensor = self.head(self.blocks(self.stem(crops)))
-        return features
+    def read_levels(
+        self, crops: Float[Tensor, "m 3 side side"], levels: tuple[int, ...]
+    ) -> tuple[Tensor, ...]:
+        """Blocks 0 to 15, and the map after the last 1x1 convolution."""
+        x, kept = through_blocks(self.stem(crops), self.blocks, levels)
+        return (*kept, self.head(x))
 
     def rename(self, name: str) -> str | None:
         """From the names of `efficientnet-pytorch`, which count norms per block."""

@@ -11,13 +11,14 @@ Three layouts, because published weights come in three:
 """
 
 from functools import partial
+from itertools import chain
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vivant.networks.backbones.backbone import Backbone
+from vivant.networks.backbones.backbone import Backbone, through_blocks
 
 SE_REDUCTION = 16
 """r: an SE block squeezes C channels to C / 16 (Hu et al. 2018; the paper does not say: D3)."""
@@ -121,26 +122,30 @@ class ResNet(Backbone):
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(3, 2, padding=0 if legacy else 1, ceil_mode=legacy)
         num_in = 64
+        channels: list[int] = []
         for stage, num_blocks in enumerate(_DEPTHS[depth]):
             blocks: list[nn.Module] = []
             for index in range(num_blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
                 blocks.append(block(num_in, 64 * 2**stage, stride, se, legacy))
                 num_in = 64 * 2**stage * block.expansion
+                channels.append(num_in)
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
         self.num_channels = num_in
+        self.level_channels = tuple(channels)
         self.legacy = legacy
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, crops: Float[Tensor, "m 3 224 224"]) -> Float[Tensor, "m c 7 7"]:
-        """The last feature map F (paper 3.2), 2048x7x7 for ResNet-101."""
-        x = self.maxpool(F.relu(self.bn1(self.conv1(crops))))  # (m, 64, 56, 56)
-        for stage in range(1, 5):
-            x = self.get_submodule(f"layer{stage}")(x)
-        features: Tensor = x
-        return features
+    def read_levels(
+        self, crops: Float[Tensor, "m 3 side side"], levels: tuple[int, ...]
+    ) -> tuple[Tensor, ...]:
+        """Blocks through all four stages; the last is F (paper 3.2), 2048x7x7 for ResNet-101."""
+        x = self.maxpool(F.relu(self.bn1(self.conv1(crops))))  # (m, 64, 56, 56) at 224
+        stages = (self.get_submodule(f"layer{stage}").children() for stage in range(1, 5))
+        x, kept = through_blocks(x, chain.from_iterable(stages), levels)
+        return (*kept, x)
 
     def rename(self, name: str) -> str | None:
         """Ours are torchvision's and timm's names; `legacy_seresnet*` has its own stem and SE."""
