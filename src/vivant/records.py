@@ -201,5 +201,5 @@ class Scores:
     """Boxes of the patches."""
     depth: Float[np.ndarray, "b a k d d"] | None = None
     """Estimated depth of each patch, about 0..1 (not clamped): 0 far or attack, 1 nearest."""
-    frame_features: Float[np.ndarray, "b n d"] | None = None
+    frame_features: Float[np.ndarray, "b n numbers"] | None = None
     """What describes each frame, standardised, where the model has `levels`."""

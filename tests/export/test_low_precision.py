@@ -71,9 +71,13 @@ def batches() -> list[np.ndarray]:
     return batches
 
 
+def named(batches: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
+    return [{"x": batch} for batch in batches]
+
+
 @pytest.fixture(scope="module")
 def low(convolution: ModelProto, batches: list[np.ndarray]) -> ModelProto:
-    return quantised(convolution, batches)
+    return quantised(convolution, named(batches))
 
 
 def test_every_operand_of_a_convolution_is_quantised(low: ModelProto) -> None:
@@ -131,7 +135,7 @@ def test_given_model_is_not_changed(batches: list[np.ndarray]) -> None:
     weights = np.ones((32, 2, 3, 3), np.float32)
     model = model_of([node], (["b", 2, 8, 8], ["b", 32, 6, 6]), weights=weights)
     before = model.SerializeToString()
-    quantised(model, batches)
+    quantised(model, named(batches))
     assert model.SerializeToString() == before
 
 
@@ -139,7 +143,7 @@ def test_quantiser_gives_no_advice(
     convolution: ModelProto, batches: list[np.ndarray], caplog: pytest.LogCaptureFixture
 ) -> None:
     level = logging.getLogger().level
-    quantised(convolution, batches)
+    quantised(convolution, named(batches))
     assert caplog.records == []
     assert logging.getLogger().level == level
 

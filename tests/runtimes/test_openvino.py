@@ -31,6 +31,9 @@ def clips() -> np.ndarray:
 def assert_alike(one: Scores, other: Scores) -> None:
     for field in fields(Scores):
         mine, theirs = getattr(one, field.name), getattr(other, field.name)
+        if field.name == "frame_features":
+            assert mine is theirs is None, "the paper's networks have no levels"
+            continue
         assert mine.dtype.type is theirs.dtype.type, field.name
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=field.name)
 

@@ -128,7 +128,7 @@ def _openvino_floor(shape: Shape, precision: Arithmetic, num_threads: int) -> Ca
 def _chain(shape: Shape, precision: Arithmetic) -> bytes:
     model = chain(shape)
     if precision == "int8":
-        model = quantised(model, [_values(shape)])
+        model = quantised(model, [{model.graph.input[0].name: _values(shape)}])
     content: bytes = model.SerializeToString()
     return content
 

@@ -61,7 +61,7 @@ def judge_drift(
         candidate: What is judged.
         clips: The clips.
     """
-    answer = run_all(candidate, clips.judged)
+    answer = run_all(candidate, *clips.judged)
     before, after = reference.bona_fide_score, answer.bona_fide_score
     threshold, origin = _threshold(candidate.card, before, clips)
     agreement = None
@@ -70,7 +70,7 @@ def judge_drift(
         same = np.sort(reference.anchors) == np.sort(answer.anchors)
         agreement = float(same.all(2).mean())
     slow, fast = (
-        _seconds(lambda r=runner: r.run(clips.judged[:1]))  # type: ignore[misc]
+        _seconds(lambda r=runner: r.run(*(each[:1] for each in clips.judged)))  # type: ignore[misc]
         for runner in (float_runner, candidate)
     )
     differences = np.abs(before - after)
@@ -117,9 +117,18 @@ def _on_decisions(report: DriftReport) -> list[str]:
     return found
 
 
-def run_all(runner: Runner, clips: np.ndarray, batch: int = 4) -> Scores:
-    """Score many clips, some at a time."""
-    parts = [runner.run(clips[at : at + batch]) for at in range(0, len(clips), batch)]
+def run_all(runner: Runner, *clips: np.ndarray, batch: int = 4) -> Scores:
+    """Score many clips, some at a time.
+
+    Args:
+        runner: The network.
+        clips: What `Runner.run` takes: the crops, and their wider ones where the model sees them.
+        batch: Clips of a run.
+    """
+    parts = [
+        runner.run(*(each[at : at + batch] for each in clips))
+        for at in range(0, len(clips[0]), batch)
+    ]
     fields: dict[str, Any] = {}
     for name in Scores.__dataclass_fields__:
         values = [getattr(part, name) for part in parts]

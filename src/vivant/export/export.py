@@ -34,7 +34,7 @@ from vivant.networks.checkpoint import load_checkpoint
 from vivant.networks.part_specs import join
 from vivant.networks.parts import NetworkParts
 from vivant.runtimes.opening import open_runner
-from vivant.runtimes.runner import Runner
+from vivant.runtimes.runner import Runner, blank_clips
 from vivant.runtimes.torch import TorchRunner
 
 __all__ = ["Exported", "Target", "export_graph", "file_name"]
@@ -112,7 +112,7 @@ def export_graph(
             final = _write(whole, card, folder, target)
             return Exported(final, Precision(), parity, (), keeps_operating_point=True)
         low = _lowered(models, parts, precision, clips)
-        answers = run_all(reference, clips.judged)
+        answers = run_all(reference, *clips.judged)
         floats = {name: open_runner(plain, name) for name in names}
         tried: list[DriftReport] = []
         for variant in _variants(precision, card):
@@ -173,15 +173,16 @@ def _lowered(
         return {part: halved(models[part]) for part in names}
     if precision == "bf16":
         return {}
-    seen: dict[str, list[np.ndarray]] = {part: [] for part in models}
+    seen: dict[str, list[dict[str, np.ndarray]]] = {part: [] for part in models}
 
     def run(part: str, given: dict[str, Tensor]) -> dict[str, Tensor]:
-        seen[part].append(given[parts.specs[part].inputs[0]].numpy())
+        seen[part].append({name: given[name].numpy() for name in parts.specs[part].inputs})
         return parts.run(part, given)
 
     with torch.inference_mode():
-        for at in range(0, len(clips.calibration), _BATCH):
-            join(run, torch.from_numpy(clips.calibration[at : at + _BATCH]), parts.fields)
+        for at in range(0, len(clips.calibration[0]), _BATCH):
+            crops, *wide = (torch.from_numpy(each[at : at + _BATCH]) for each in clips.calibration)
+            join(run, crops, parts.fields, *wide)
     return {part: quantised(models[part], seen[part]) for part in names}
 
 
@@ -195,11 +196,11 @@ def _require_parity(
     """
     seen = _made_up_clips(reference.card)
     if clips is not None:
-        seen = np.concatenate([seen, clips.judged])
-    answers = run_all(reference, seen)
+        seen = tuple(np.concatenate(pair) for pair in zip(seen, clips.judged, strict=True))
+    answers = run_all(reference, *seen)
     reports = {}
     for name in names:
-        reports[name] = compare(answers, run_all(open_runner(card_path, name), seen))
+        reports[name] = compare(answers, run_all(open_runner(card_path, name), *seen))
         check_parity(reports[name])
     return reports
 
@@ -237,11 +238,14 @@ def _openvino_files(content: bytes) -> list[bytes]:
         return [path.read_bytes(), path.with_suffix(".bin").read_bytes()]
 
 
-def _made_up_clips(card: ModelCard) -> UInt8[np.ndarray, "b n side side 3"]:
+def _made_up_clips(card: ModelCard) -> tuple[UInt8[np.ndarray, "b n _ _ 3"], ...]:
     """Clips with structure at all scales: coarse random colours under fine noise, seeded."""
     generator = np.random.default_rng(0)
-    side, num_frames = card.preprocessing.crop_side_px, card.architecture.num_frames
-    shape = (NUM_PARITY_CLIPS, num_frames)
-    coarse = generator.integers(0, 256, (*shape, 7, 7, 3)).repeat(side // 7, 2).repeat(side // 7, 3)
-    noise = generator.normal(0, 20, (*shape, side, side, 3))
-    return (coarse + noise).clip(0, 255).astype(np.uint8)
+    made_up = []
+    for blank in blank_clips(card, NUM_PARITY_CLIPS):
+        shape, side = blank.shape[:2], blank.shape[2]
+        cell = -(-side // 7)
+        coarse = generator.integers(0, 256, (*shape, 7, 7, 3)).repeat(cell, 2).repeat(cell, 3)
+        noise = generator.normal(0, 20, blank.shape)
+        made_up.append((coarse[:, :, :side, :side] + noise).clip(0, 255).astype(np.uint8))
+    return tuple(made_up)

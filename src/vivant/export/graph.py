@@ -32,9 +32,9 @@ def trace_parts(parts: NetworkParts, config: NetworkConfig) -> dict[str, Exporte
 
     def run(part: str, given: dict[str, Tensor]) -> dict[str, Tensor]:
         spec = parts.specs[part]
-        inputs = tuple(given[name] for name in spec.inputs)
-        axes = tuple({0: Dim(f"{part}_batch")} for _ in inputs)
-        programs[part] = torch.export.export(parts[part], inputs, dynamic_shapes=axes)
+        inputs = {name: given[name] for name in spec.inputs}
+        axes = {name: {0: Dim(f"{part}_batch")} for name in inputs}
+        programs[part] = torch.export.export(parts[part], (), inputs, dynamic_shapes=axes)
         return parts.run(part, given)
 
     # Two clips: torch.export takes an axis of one for a constant.

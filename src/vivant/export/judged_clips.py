@@ -24,9 +24,9 @@ _BATCH = 16
 class JudgedClips:
     """Clips of a store."""
 
-    calibration: UInt8[np.ndarray, "c n side side 3"]
-    """Of every fourth subject."""
-    judged: UInt8[np.ndarray, "b n side side 3"]
+    calibration: tuple[UInt8[np.ndarray, "c n _ _ 3"], ...]
+    """Of every fourth subject: crops, and their wider ones where the model sees them."""
+    judged: tuple[UInt8[np.ndarray, "b n _ _ 3"], ...]
     """Of the others."""
     is_bona_fide: Bool[np.ndarray, " b"]
     """Of the judged."""
@@ -82,11 +82,16 @@ def _by_turns(rows: Sequence[Presentation], num: int) -> list[Presentation]:
 
 def _crops(
     store: ClipStore, rows: Sequence[Presentation], card: ModelCard
-) -> UInt8[np.ndarray, "b n side side 3"]:
-    scale, side = card.preprocessing.crop_scale, card.preprocessing.crop_side_px
+) -> tuple[UInt8[np.ndarray, "b n _ _ 3"], ...]:
+    how = card.preprocessing
     windows = [spread_windows(store.windows(row.path), 1)[0] for row in rows]
-    crops = []
+    crops, wide = [], []
     for at in range(0, len(windows), _BATCH):
-        clips = store.read(windows[at : at + _BATCH])
-        crops += [decode(clip, scale, side).crops for clip in clips]
-    return np.stack(crops)
+        for clip in store.read(windows[at : at + _BATCH]):
+            prepared = decode(
+                clip, how.crop_scale, how.crop_side_px, context_scale=how.context_scale
+            )
+            crops.append(prepared.crops)
+            if prepared.context is not None:
+                wide.append(prepared.context)
+    return (np.stack(crops), np.stack(wide)) if wide else (np.stack(crops),)

@@ -24,17 +24,17 @@ _MIN_HALVED = 256  # Numbers of a tensor: smaller ones save nothing.
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
-    """Inputs of a graph, one after the other."""
+    """Inputs of a graph by name, one batch after the other."""
 
-    def __init__(self, name: str, batches: Sequence[np.ndarray]) -> None:
-        self._left = iter([{name: batch} for batch in batches])
+    def __init__(self, batches: Sequence[dict[str, np.ndarray]]) -> None:
+        self._left = iter(batches)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next, or None at the end."""
         return next(self._left, None)
 
 
-def quantised(model: ModelProto, batches: Sequence[np.ndarray]) -> ModelProto:
+def quantised(model: ModelProto, batches: Sequence[dict[str, np.ndarray]]) -> ModelProto:
     """A part with weights and activations in int8: ONNX Runtime's static quantisation.
 
     Weights are signed and scaled by output channel, activations unsigned and scaled by the range
@@ -43,8 +43,8 @@ def quantised(model: ModelProto, batches: Sequence[np.ndarray]) -> ModelProto:
     (QDQ), that ONNX Runtime and OpenVINO both run in int8.
 
     Args:
-        model: With one input.
-        batches: What the input takes: for the ranges.
+        model: The part.
+        batches: What its inputs take, by name: for the ranges.
     """
     copy = ModelProto()
     copy.CopyFrom(model)  # The library empties the one that it is given.
@@ -53,7 +53,7 @@ def quantised(model: ModelProto, batches: Sequence[np.ndarray]) -> ModelProto:
         quantize_static(
             copy,
             path,
-            _Batches(model.graph.input[0].name, batches),
+            _Batches(batches),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

@@ -201,7 +201,7 @@ def _require_whole(card_path: Path, clips: JudgedClips) -> None:
     as_whole = card.model_copy(update={"precision": Precision()})
     whole_path = card_path.with_name("whole.json")
     write_whole(whole_path, as_whole.model_dump_json())
-    in_parts, whole = (run_all(OnnxRunner(path), clips.judged) for path in (card_path, whole_path))
+    in_parts, whole = (run_all(OnnxRunner(path), *clips.judged) for path in (card_path, whole_path))
     try:
         check_parity(compare(in_parts, whole))
     except ParityError as error:

@@ -102,6 +102,27 @@ class Lstm(nn.Module):
         return torch.stack(states, dim=1), trace
 
 
+class Shrink(nn.Module):
+    """Averages crops of 224 pixels down, by areas: two products with one matrix.
+
+    Args:
+        side_px: Of the result.
+    """
+
+    averaging: Tensor
+
+    def __init__(self, side_px: int) -> None:
+        super().__init__()
+        pixels = torch.tensor(
+            averaging_matrix(CROP_SIDE_PX, side_px), dtype=torch.get_default_dtype()
+        )
+        self.register_buffer("averaging", pixels, persistent=False)
+
+    def forward(self, crops: Float[Tensor, "m 3 224 224"]) -> Float[Tensor, "m 3 side side"]:
+        """The crops at the smaller size."""
+        return self.averaging @ crops @ self.averaging.T
+
+
 class Advisor(nn.Module):
     """The Advisor Module.
 
@@ -113,7 +134,6 @@ class Advisor(nn.Module):
         ConfigError: the backbone has no block of a level's number.
     """
 
-    averaging: Tensor
     feature_mean: Tensor
     feature_deviation: Tensor
 
@@ -123,7 +143,6 @@ class Advisor(nn.Module):
         self.backbone = build_backbone(config.backbone)
         num_inputs = self.backbone.num_channels
         self.frame_parts = _frame_parts(config, self.backbone)
-        self.project: nn.Module = nn.Identity()
         if config.levels:
             size = self.frame_parts[-1].end
             self.register_buffer("feature_mean", torch.zeros(size))
@@ -138,9 +157,8 @@ class Advisor(nn.Module):
         self.classifier = nn.Linear(num_read, 2)
         if config.freeze_backbone:
             self.backbone.requires_grad_(False)
-        pixels = averaging_matrix(CROP_SIDE_PX, config.input_side_px)
-        dtype = torch.get_default_dtype()
-        self.register_buffer("averaging", torch.tensor(pixels, dtype=dtype), persistent=False)
+        if config.input_side_px != CROP_SIDE_PX:
+            self.shrink = Shrink(config.input_side_px)
 
     def train(self, mode: bool = True) -> "Advisor":
         """As `nn.Module.train`; the statistics of a frozen backbone's norms stay as they are."""
@@ -182,13 +200,15 @@ class Advisor(nn.Module):
             mean and deviation of the training's frames), None without levels.
         """
         if self.config.input_side_px != CROP_SIDE_PX:
-            crops = self.averaging @ crops @ self.averaging.T
-        maps = self.backbone.read_levels(crops, self.config.levels)
-        features = maps[-1].to(crops.dtype)
+            crops = self.shrink(crops)
         if not self.config.levels:
-            return features, None
+            return self.backbone(crops).to(crops.dtype), None
+        last, *maps = self.backbone(crops, self.config.levels)
+        features = last.to(crops.dtype)
+        maps.append(last)
         if context is not None:
-            maps += self.backbone.read_levels(context, self.config.levels)
+            last, *of_context = self.backbone(context, self.config.levels)
+            maps += [*of_context, last]
         with full_precision(crops.device):
             parts = []
             for each in maps:
@@ -214,7 +234,9 @@ class Advisor(nn.Module):
                 # The mean of linear logits is the logit of the mean.
                 readout, trace = described.mean(1), None  # (b, d)
             else:
-                hidden, trace = self.lstm(self.project(described))  # (b, n, h)
+                if self.config.levels:
+                    described = self.project(described)
+                hidden, trace = self.lstm(described)  # (b, n, h)
                 readout = hidden[:, -1] if self.config.readout == "last" else hidden.mean(1)
             return AdvisorOutput(features, self.classifier(self.dropout(readout)), readout, trace)
 

@@ -65,9 +65,7 @@ class GradCam(nn.Module):
         else:
             per_frame = spread
         gradient = lstm_input_gradient(advisor.lstm.cell, output.trace, per_frame)
-        if isinstance(advisor.project, nn.Linear):
-            return gradient @ advisor.project.weight
-        return gradient
+        return gradient @ advisor.project.weight if advisor.config.levels else gradient
 
     @staticmethod
     def score_gradient(advisor: Advisor, readout: Float[Tensor, "b h"]) -> Float[Tensor, "b h"]:

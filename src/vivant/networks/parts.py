@@ -20,7 +20,10 @@ __all__ = ["Advise", "Conclude", "Encode", "Execute", "NetworkParts"]
 
 
 class _Part(nn.Module):
-    """A part of a network in evaluation mode; weights are shared, not copied."""
+    """A part of a network in evaluation mode; weights are shared, not copied.
+
+    Its arguments have the names of `part_specs`.
+    """
 
     def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
         super().__init__()
@@ -46,19 +49,13 @@ class Advise(_Part):
     """Clip by clip: the Advisor's head, Grad-CAM, anchors, Region Proposal Stage, sampler."""
 
     def forward(
-        self, features: Float[Tensor, "b n c map map"], *others: Tensor
+        self,
+        features: Float[Tensor, "b n c map map"],
+        frame_features: Float[Tensor, "b n d"] | None = None,
+        clips: UInt8[Tensor, "b n side side 3"] | None = None,
     ) -> tuple[Tensor, ...]:
-        """What `part_specs` names; without a second module the first three.
-
-        Args:
-            features: From `Encode`.
-            others: `frame_features`, (b, n, d), with levels; then `clips`, uint8,
-                (b, n, side, side, 3), with a second module.
-        """
-        spec = part_specs(self.network.config)["advise"]
-        given = dict(zip(spec.inputs[1:], others, strict=True))
-        clips = given.get("clips")
-        advice = self.network.advise_on(features, given.get("frame_features"))
+        """What `part_specs` names; without a second module the first three."""
+        advice = self.network.advise_on(features, frame_features)
         answer = (advice.logits, advice.embedding, advice.cam.relu())
         aam = self.network.aam
         if aam is None:
@@ -87,18 +84,18 @@ class Conclude(_Part):
     def forward(
         self,
         advisor_logits: Float[Tensor, "b 2"],
-        embedding: Float[Tensor, "b a k w"] | None = None,
-        fused_feature: Float[Tensor, "b a k z"] | None = None,
-        depth: Float[Tensor, "b a k d d"] | None = None,
+        each_embedding: Float[Tensor, "b a k w"] | None = None,
+        each_fused_feature: Float[Tensor, "b a k z"] | None = None,
+        each_depth: Float[Tensor, "b a k d d"] | None = None,
     ) -> tuple[Tensor, ...]:
         """Scores, logits and features; without a second module its two scores."""
         score = advisor_logits.softmax(1)[:, Label.BONA_FIDE]  # (b,)
         aam, config = self.network.aam, self.network.config
         if aam is None:
             return fuse(config.fusion, score, None), score
-        assert embedding is not None
-        assert fused_feature is not None
-        said = aam.conclude(PatchOutput(embedding, fused_feature, depth))
+        assert each_embedding is not None
+        assert each_fused_feature is not None
+        said = aam.conclude(PatchOutput(each_embedding, each_fused_feature, each_depth))
         fused = fuse(config.fusion, score, said["aam_score"])
         names = ("aam_score", "aam_logits", "aam_embedding", "fused_feature")
         return (fused, score, *(tensor for n in names if (tensor := said[n]) is not None))
@@ -129,5 +126,5 @@ class NetworkParts(nn.ModuleDict):
     def run(self, part: str, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run one part on its inputs by name; others are not looked at."""
         spec = self.specs[part]
-        answer = self[part](*(given[name] for name in spec.inputs))
+        answer = self[part](**{name: given[name] for name in spec.inputs})
         return dict(zip(spec.outputs, answer, strict=True))

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vivant.networks.config import NetworkConfig
+from vivant.networks.config import CONTEXT_SIDE_PX, NetworkConfig
 from vivant.networks.network import Network
 
 __all__ = ["PartCost", "summarise"]
 
 _PARTS = {
+    "smaller crops": "advisor.shrink",
     "backbone": "advisor.backbone",
+    "projection": "advisor.project",
     "LSTM": "advisor.lstm",
     "advisor classifier": "advisor.classifier",
     "Grad-CAM": "gradcam",
@@ -56,7 +58,8 @@ def summarise(config: NetworkConfig) -> list[PartCost]:
     """
     with torch.device("meta"):
         network = Network(config).eval()
-        clip = torch.empty(1, config.num_frames, 3, config.crop_side_px, config.crop_side_px)
+        sides = [config.crop_side_px] + [CONTEXT_SIDE_PX] * config.advisor.context
+        clip = [torch.empty(1, config.num_frames, 3, side, side) for side in sides]
     shapes: dict[str, tuple[int, ...]] = {}
     modules = dict(network.named_modules())
     parts = {
@@ -70,7 +73,7 @@ def summarise(config: NetworkConfig) -> list[PartCost]:
     for name in (name for names in parts.values() for name in names):
         modules[name].register_forward_hook(_shape_keeper(shapes, name))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(clip)
+        network(*clip)
     counts = counter.get_flop_counts()
     costs = [
         PartCost(

@@ -27,26 +27,19 @@ class Backbone(nn.Module, ABC):
     level_channels: tuple[int, ...]
     """Channels of each block's output, by the block's number."""
 
-    def forward(self, crops: Float[Tensor, "m 3 side side"]) -> Float[Tensor, "m c map map"]:
+    @abstractmethod
+    def forward(
+        self, crops: Float[Tensor, "m 3 side side"], levels: tuple[int, ...] | None = None
+    ) -> Tensor | tuple[Tensor, ...]:
         """The last feature map, before pooling: 7x7 at 224 pixels.
 
         Args:
             crops: RGB, normalised by `mean_rgb` and `std_rgb`.
-        """
-        return self.read_levels(crops, ())[-1]
-
-    @abstractmethod
-    def read_levels(
-        self, crops: Float[Tensor, "m 3 side side"], levels: tuple[int, ...]
-    ) -> tuple[Tensor, ...]:
-        """The outputs of some blocks, and the last feature map behind them.
-
-        Args:
-            crops: As for `forward`.
-            levels: Numbers of the blocks, ascending from 0.
+            levels: Numbers of blocks whose outputs are wanted too, ascending from 0.
 
         Returns:
-            (m, channels, height, width) each.
+            (m, c, map, map); with `levels`, a tuple of that and of each block's output, (m,
+            channels, height, width).
         """
 
     @abstractmethod
@@ -72,13 +65,13 @@ class Backbone(nn.Module, ABC):
 
 
 def through_blocks(
-    x: Tensor, blocks: Iterable[nn.Module], levels: tuple[int, ...]
+    x: Tensor, blocks: Iterable[nn.Module], levels: tuple[int, ...] | None
 ) -> tuple[Tensor, list[Tensor]]:
     """The output of the last block, and of those whose numbers are in `levels`."""
     kept = []
     for number, block in enumerate(blocks):
         x = block(x)
-        if number in levels:
+        if number in (levels or ()):
             kept.append(x)
     return x, kept
 

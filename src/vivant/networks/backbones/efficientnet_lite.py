@@ -108,12 +108,13 @@ class EfficientNetLite0(Backbone):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def read_levels(
-        self, crops: Float[Tensor, "m 3 side side"], levels: tuple[int, ...]
-    ) -> tuple[Tensor, ...]:
-        """Blocks 0 to 15, and the map after the last 1x1 convolution."""
+    def forward(
+        self, crops: Float[Tensor, "m 3 side side"], levels: tuple[int, ...] | None = None
+    ) -> Tensor | tuple[Tensor, ...]:
+        """The map after the last 1x1 convolution, before pooling; levels are blocks 0 to 15."""
         x, kept = through_blocks(self.stem(crops), self.blocks, levels)
-        return (*kept, self.head(x))
+        features: Tensor = self.head(x)
+        return features if levels is None else (features, *kept)
 
     def rename(self, name: str) -> str | None:
         """From the names of `efficientnet-pytorch`, which count norms per block."""

@@ -138,14 +138,14 @@ class ResNet(Backbone):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def read_levels(
-        self, crops: Float[Tensor, "m 3 side side"], levels: tuple[int, ...]
-    ) -> tuple[Tensor, ...]:
-        """Blocks through all four stages; the last is F (paper 3.2), 2048x7x7 for ResNet-101."""
+    def forward(
+        self, crops: Float[Tensor, "m 3 side side"], levels: tuple[int, ...] | None = None
+    ) -> Tensor | tuple[Tensor, ...]:
+        """The last map F (paper 3.2), 2048x7x7 for ResNet-101; levels are blocks of all stages."""
         x = self.maxpool(F.relu(self.bn1(self.conv1(crops))))  # (m, 64, 56, 56) at 224
         stages = (self.get_submodule(f"layer{stage}").children() for stage in range(1, 5))
         x, kept = through_blocks(x, chain.from_iterable(stages), levels)
-        return (*kept, x)
+        return x if levels is None else (x, *kept)
 
     def rename(self, name: str) -> str | None:
         """Ours are torchvision's and timm's names; `legacy_seresnet*` has its own stem and SE."""
