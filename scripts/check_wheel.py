@@ -86,8 +86,8 @@ def check_starter(vivant: Path, clip: Path) -> None:
         sys.exit(f"vivant check without a model: {answer.stdout}\n{answer.stderr}")
     record = json.loads(answer.stdout)
     codes = [caution["code"] for caution in record["cautions"]]
-    if "SYNTHETIC_TRAINING" not in codes or record["bona_fide_score"] is None:
-        sys.exit(f"expected a score and SYNTHETIC_TRAINING, got {answer.stdout}")
+    if "NO_RECORDED_ATTACKS" not in codes or record["bona_fide_score"] is None:
+        sys.exit(f"expected a score and NO_RECORDED_ATTACKS, got {answer.stdout}")
     print(f"checked a clip with the model that ships: {record['decision'] or 'no decision'}")
 
 

@@ -105,7 +105,10 @@ class Caution(StrEnum):
     CROP_SCALE_DIFFERS = "CROP_SCALE_DIFFERS"
     CROP_OFF_CENTRE = "CROP_OFF_CENTRE"
     PADDED_WINDOW = "PADDED_WINDOW"
-    SYNTHETIC_TRAINING = "SYNTHETIC_TRAINING"
+    NO_RECORDED_ATTACKS = "NO_RECORDED_ATTACKS"
+    """The model was trained with simulated attacks alone."""
+    UNCALIBRATED_CAMERA = "UNCALIBRATED_CAMERA"
+    """The threshold is one for all cameras, and not this camera's own."""
     NOT_ISOLATED = "NOT_ISOLATED"
 
 

@@ -101,7 +101,7 @@ def test_client_runs_as_the_page_says(
     told = ask(clip, card_path, url)
     assert re.match(r"(bona_fide|attack), score 0\.\d+, by triton\n", told.stdout), told
     assert told.returncode == (0 if told.stdout.startswith("bona_fide,") else 1)
-    assert "SYNTHETIC_TRAINING" in told.stdout
+    assert "NO_RECORDED_ATTACKS" in told.stdout
     assert served.sizes == [4], "all windows of a presentation in one request"
     clip.write_bytes(b"no video")
     told = ask(clip, card_path, url)

@@ -120,10 +120,10 @@ def test_doubts_of_a_real_disagreement_do_not_leak() -> None:
 
 
 def test_cautions_are_told_without_their_numbers_as_fields() -> None:
-    caution = Finding(Caution.SYNTHETIC_TRAINING, "trained on simulated attacks", 5.5, 6.5)
+    caution = Finding(Caution.NO_RECORDED_ATTACKS, "trained on simulated attacks", 5.5, 6.5)
     verdict = dataclasses.replace(verdict_of(10), cautions=(caution,))
     said = json.loads(to_answer(verdict, Level.PUBLIC).model_dump_json())["cautions"]
-    assert said == [{"code": "SYNTHETIC_TRAINING", "message": "trained on simulated attacks"}]
+    assert said == [{"code": "NO_RECORDED_ATTACKS", "message": "trained on simulated attacks"}]
     assert to_answer(verdict, Level.TRUSTED).cautions[0].measured == 5.5
 
 

@@ -203,7 +203,7 @@ def test_presentation_gets_its_verdict_with_its_reasons(
     with opened_to_film(filmed_service, films[film], **look) as page:
         assert page.film() == ("decided", decision)
         assert page.text("#verdict-title") == title
-        assert "SYNTHETIC_TRAINING" in page.text("#cautions")
+        assert "NO_RECORDED_ATTACKS" in page.text("#cautions")
         assert page.tab.evaluate("document.activeElement.id") == "verdict-title"
         # The face with its patches is drawn, and depth over it changes the picture.
         canvas = page.tab.locator("#face-canvas")

@@ -199,7 +199,7 @@ def test_synthetic_training_is_said_in_every_verdict() -> None:
     synthetic = TRAINED.model_copy(update={"is_synthetic": True})
     with Session(MadeUpRunner(0.9, card(training=synthetic)), isolated=False) as session:
         verdict = session.check(person_video())
-    assert "SYNTHETIC_TRAINING" in codes(verdict.cautions)
+    assert "NO_RECORDED_ATTACKS" in codes(verdict.cautions)
     assert verdict.decision is Decision.BONA_FIDE
 
 
@@ -296,7 +296,7 @@ def test_without_a_name_the_model_that_ships_is_opened_and_says_what_it_is() -> 
     assert session.card.training.is_synthetic
     assert session.card.operating_point is not None
     assert "SYNTHETIC" in session.card.operating_point.data
-    assert Caution.SYNTHETIC_TRAINING in [caution.code for caution in verdict.cautions]
+    assert Caution.NO_RECORDED_ATTACKS in [caution.code for caution in verdict.cautions]
     assert verdict.bona_fide_score is not None
 
 

@@ -156,7 +156,7 @@ def test_profile_of_the_model_that_ships_end_to_end(tmp_path: Path) -> None:
     assert raw.bona_fide_score is not None
     assert verdict.bona_fide_score == session_score(raw)
     assert verdict.operating_point == made_up_profile().point
-    assert "SYNTHETIC_TRAINING" in [caution.code for caution in verdict.cautions]
+    assert "NO_RECORDED_ATTACKS" in [caution.code for caution in verdict.cautions]
     assert raw.profile is None
     write_profile(made_up_profile(), path)
     with pytest.raises(ProfileError, match="the profile is for made_up"):

@@ -18,6 +18,7 @@ from vivant.geometry.crop import CROP_SCALE
 from vivant.networks.config import NetworkConfig, explain
 
 __all__ = [
+    "CameraSpread",
     "ModelCard",
     "OperatingPoint",
     "Precision",
@@ -44,6 +45,7 @@ _LATER = {
         for name in ("freeze_backbone", "input_side_px", "levels", "context", "head")
     ),
     "preprocessing.context_scale",
+    "operating_point.cameras",
 }
 """Fields that older cards lack: their default is what all models were before there was a choice."""
 
@@ -86,6 +88,15 @@ class TrainingRecord(_Entry):
     """The kinds of attack that it has seen."""
 
 
+class CameraSpread(_Entry):
+    """How far one threshold is from each camera's own: what it rejects of bona fide on each."""
+
+    num_cameras: int = Field(ge=1)
+    """Sets of recordings that the model had not seen, each of other cameras."""
+    lowest_bpcer: Share
+    highest_bpcer: Share
+
+
 class OperatingPoint(_Entry):
     """The threshold of a decision, and where it comes from. Accept iff score >= threshold."""
 
@@ -95,6 +106,8 @@ class OperatingPoint(_Entry):
     """How it was set, such as `dev-eer`."""
     data: Text
     """On what it was set."""
+    cameras: CameraSpread | None = None
+    """How much it differs between cameras; None where nobody has measured it."""
 
 
 Arithmetic = Literal["float32", "fp16", "bf16", "int8"]

@@ -336,9 +336,24 @@ class Session:
         if training is not None and training.is_synthetic:
             found.append(
                 Finding(
-                    Caution.SYNTHETIC_TRAINING,
-                    f"the model {self.card.model} was trained on simulated attacks "
-                    f"({training.data}): what it makes of recorded ones is not known",
+                    Caution.NO_RECORDED_ATTACKS,
+                    f"no recorded attack was in the training of {self.card.model} "
+                    f"({training.data}): its attacks were simulated, and what it makes of yours "
+                    "has to be measured",
+                )
+            )
+        point = self.card.operating_point
+        if self.profile is None and point is not None and point.cameras is not None:
+            spread = point.cameras
+            found.append(
+                Finding(
+                    Caution.UNCALIBRATED_CAMERA,
+                    f"the threshold is not this camera's own: on {spread.num_cameras} sets of "
+                    f"recordings that the model had not seen it rejected "
+                    f"{spread.lowest_bpcer:.0%} to {spread.highest_bpcer:.0%} of bona fide. Set it "
+                    "on recordings of your own (`vivant calibrate`), and give the profile with "
+                    "--profile",
+                    spread.highest_bpcer,
                 )
             )
         if self._pool is not None and self._pool.not_locked:

@@ -25,7 +25,7 @@ export function answerOf(card, clips, reasons, { looks, size, limits, faces_s, n
   const scores = clips.map(({ result }) => result.bona_fide_score);
   const score = clips.length > 0 ? presentationScore(scores) : null;
   const every = [...reasons, ...doubtsAboutModel(card)];
-  const cautions = [...clipCautions(clips, card, limits), ...trainingCautions(card), ON_DEVICE];
+  const cautions = [...clipCautions(clips, card, limits), ...modelCautions(card), ON_DEVICE];
   return {
     ...blank(card),
     ...decide(score, card, every),
@@ -141,12 +141,21 @@ function clipCautions(clips, card, limits) {
   return [...found.values()];
 }
 
-function trainingCautions({ model, training }) {
-  if (!training?.is_synthetic) return [];
-  const message =
-    `the model ${model} was trained on simulated attacks (${training.data}): ` +
-    "what it makes of recorded ones is not known";
-  return [finding("SYNTHETIC_TRAINING", message)];
+function modelCautions({ model, training, operating_point: point }) {
+  const found = [];
+  if (training?.is_synthetic) {
+    found.push(finding("NO_RECORDED_ATTACKS",
+      `no recorded attack was in the training of ${model} (${training.data}): its attacks were ` +
+      "simulated, and what it makes of yours has to be measured"));
+  }
+  if (point?.cameras) {
+    const { num_cameras: sets, lowest_bpcer: lowest, highest_bpcer: highest } = point.cameras;
+    found.push(finding("UNCALIBRATED_CAMERA",
+      `the threshold is not this camera's own: on ${sets} sets of recordings that the model had ` +
+      `not seen it rejected ${(100 * lowest).toFixed(0)}% to ${(100 * highest).toFixed(0)}% of ` +
+      "bona fide", highest));
+  }
+  return found;
 }
 
 function blank(card) {

@@ -149,7 +149,7 @@ function describe({ anchor_boxes, patch_boxes }, depth, cam) {
 function cautions(answer, serviceModel) {
   const given = findings(answer?.cautions);
   const note = noteOf(answer?.model) ?? noteOf(serviceModel);
-  const isSaid = (answer?.cautions ?? []).some((caution) => caution?.code === "SYNTHETIC_TRAINING");
+  const isSaid = (answer?.cautions ?? []).some((caution) => caution?.code === "NO_RECORDED_ATTACKS");
   if (note && !isSaid) given.unshift(element("li", { class: "note" }, sentence(note)));
   return given;
 }
