@@ -13,6 +13,7 @@ from jaxtyping import Bool, UInt8
 
 from vivant.errors import DataError, UnknownNameError
 from vivant.geometry.crop import CropBox, crop_box, cut
+from vivant.networks.config import CONTEXT_SIDE_PX
 from vivant.preparation.index import FrameIndex, place_crop
 from vivant.preparation.place import Place
 from vivant.preparation.schema import to_presentation
@@ -70,6 +71,17 @@ class RawClip:
             raise DataError(f"{path}: the face moves out of what is stored")
         return found
 
+    def pixels(self) -> list[UInt8[np.ndarray, "side side 3"]]:
+        """The stored squares, RGB, 0..255; their sides may differ.
+
+        Raises:
+            DataError: a picture is damaged.
+        """
+        return [
+            cv2.cvtColor(_decoded(each, cv2.IMREAD_COLOR, self), cv2.COLOR_BGR2RGB)
+            for each in self.crops
+        ]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedClip:
@@ -83,6 +95,8 @@ class PreparedClip:
     has_depth: Bool[np.ndarray, " n"]
     """False where the depth of a bona fide frame is not known: its loss has weight 0, for a map of
     zeros would say that it is an attack."""
+    context: UInt8[np.ndarray, "n wide wide 3"] | None = None
+    """The wider crops, RGB, 0..255; None where they were not asked for."""
 
 
 class ClipStore:
@@ -212,13 +226,22 @@ class ClipStore:
         return self._rows[path]["width_px"], self._rows[path]["height_px"]
 
 
-def decode(clip: RawClip, scale: float, side_px: int) -> PreparedClip:
+def decode(
+    clip: RawClip,
+    scale: float,
+    side_px: int,
+    *,
+    context_scale: float | None = None,
+    context_side_px: int = CONTEXT_SIDE_PX,
+) -> PreparedClip:
     """Cut a clip out of its stored squares.
 
     Args:
         clip: From `ClipStore.read`.
         scale: As for `RawClip.crop`.
         side_px: Of the crop.
+        context_scale: The same of the wider crop; None: there is none.
+        context_side_px: Of the wider crop.
 
     Raises:
         DataError: a picture is damaged.
@@ -226,19 +249,25 @@ def decode(clip: RawClip, scale: float, side_px: int) -> PreparedClip:
     crop = clip.crop(scale)
     num_frames = len(clip.crops)
     crops = np.empty((num_frames, side_px, side_px, 3), np.uint8)
+    wide = None if context_scale is None else clip.crop(context_scale)
+    context = []
     depth = np.zeros((num_frames, side_px, side_px), np.uint8)
     for number, (square, encoded, map_) in enumerate(
         zip(clip.squares, clip.crops, clip.depths, strict=True)
     ):
         box = square.within(crop)
-        bgr = cut(_decoded(encoded, cv2.IMREAD_COLOR, clip), box, side_px)
-        cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=crops[number])
+        pixels = _decoded(encoded, cv2.IMREAD_COLOR, clip)
+        cv2.cvtColor(cut(pixels, box, side_px), cv2.COLOR_BGR2RGB, dst=crops[number])
+        if wide is not None:
+            wider = cut(pixels, square.within(wide), context_side_px)
+            context.append(cv2.cvtColor(wider, cv2.COLOR_BGR2RGB))
         if map_ is not None:
             stored = _decoded(map_, cv2.IMREAD_GRAYSCALE, clip)
             depth[number] = _cut_depth(stored, box, square.side_px, side_px)
     is_attack = clip.presentation.label is Label.ATTACK
     has_depth = [is_attack or map_ is not None for map_ in clip.depths]
-    return PreparedClip(clip.presentation, crops, depth, np.array(has_depth))
+    found = None if wide is None else np.stack(context)
+    return PreparedClip(clip.presentation, crops, depth, np.array(has_depth), found)
 
 
 def spread_windows(windows: Sequence[Window], num_windows: int) -> list[Window]:
