@@ -94,7 +94,7 @@ def train(
     `torchrun ... -m vivant train ...`; a cluster's nodes must share the store and the folder.
     """
     from vivant.preparation.place import to_place
-    from vivant.training.data import open_data
+    from vivant.training.data import data_for
     from vivant.training.folder import RunFolder
     from vivant.training.loop import require_even_batches
     from vivant.training.processes import was_restarted
@@ -106,7 +106,7 @@ def train(
     experiment = _experiment(recipe, settings or [], pretrained, seed, precision)
     require_start(experiment)
     require_even_batches(experiment, num)
-    found = open_data(to_place(data), protocol, experiment.network.num_frames)
+    found = data_for(experiment, to_place(data), protocol)
     folder = RunFolder(out)
     goes_on = resume or (was_restarted() and folder.is_there)
     _require_place(folder, experiment, found, stage, resume=goes_on, dry_run=dry_run)

@@ -38,7 +38,7 @@ from vivant.distributed.workers import (
 from vivant.errors import ClusterError
 from vivant.preparation.place import Place
 from vivant.training.config import Experiment
-from vivant.training.data import TrainingData, open_data
+from vivant.training.data import TrainingData, data_for
 from vivant.training.folder import Best, Position, RunFolder, environment
 from vivant.training.loop import fit, require_even_batches
 from vivant.training.processes import joined
@@ -176,7 +176,7 @@ def _work(told: dict[str, Any]) -> None:
             require_shared(job.store, "--data")
         require_shared(job.out, "--out")
         experiment = job.experiment
-        data = open_data(job.store, job.protocol, experiment.network.num_frames)
+        data = data_for(experiment, job.store, job.protocol)
         fabric = joined("cuda" if job.use_gpu else "cpu", experiment.precision)
         folder = RunFolder(job.out)
         console = None

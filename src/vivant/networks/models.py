@@ -2,7 +2,7 @@
 
 from vivant.networks.config import AamConfig, AdvisorConfig, NetworkConfig
 
-__all__ = ["cnn_lstm", "lite", "model_a", "model_b", "model_c", "model_d", "stasn"]
+__all__ = ["cnn_lstm", "lite", "model_a", "model_b", "model_c", "model_d", "starter", "stasn"]
 
 
 def model_a() -> NetworkConfig:
@@ -34,6 +34,25 @@ def stasn() -> NetworkConfig:
     """A STASN-style baseline: no SE, regions supervised by the class alone (paper 5)."""
     return NetworkConfig(
         advisor=AdvisorConfig(backbone="resnet101"), aam=AamConfig(depth_head=False)
+    )
+
+
+def starter() -> NetworkConfig:
+    """The network that ships: a linear head on a frozen backbone, which alone decides (D46, D47).
+
+    Three levels of `lite`'s backbone describe two crops of each frame; patches and depth explain.
+    """
+    return NetworkConfig(
+        advisor=AdvisorConfig(
+            backbone="efficientnet_lite0",
+            freeze_backbone=True,
+            input_side_px=160,
+            levels=(10, 15),
+            context=True,
+            head="frames",
+        ),
+        aam=AamConfig(widths=(8, 16, 24), frames="last"),
+        fusion="am",
     )
 
 

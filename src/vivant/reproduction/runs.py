@@ -12,7 +12,7 @@ from vivant.errors import TrainingError
 from vivant.files import write_whole
 from vivant.recipes.variants import vary
 from vivant.training.config import Experiment, apply_settings
-from vivant.training.data import TrainingData, open_data
+from vivant.training.data import TrainingData, data_for
 from vivant.training.folder import Position, RunFolder, environment
 from vivant.training.loop import fit
 from vivant.training.progress import Progress
@@ -103,7 +103,7 @@ def train(
         place.go_on(experiment, fingerprint, run.protocol_name)
         if card.is_file():
             return card
-    data = open_data(store, run.protocol_name, experiment.network.num_frames)
+    data = data_for(experiment, store, run.protocol_name)
     fabric = Fabric(accelerator=accelerator, devices=1, precision=experiment.precision)
     fabric.launch()
     if not place.is_there:

@@ -30,6 +30,8 @@ class Augmented(NamedTuple):
     """(b, n, 224, 224), 0..1."""
     validity: Tensor
     """(b, n, 224, 224): 1 where the depth is to be learned, 0 where it is unknown or covered."""
+    context: Tensor | None = None
+    """(b, n, 3, 160, 160), the wider crops, RGB, normalised; None where there are none."""
 
 
 def augment(
@@ -44,19 +46,25 @@ def augment(
         mean_rgb: Of the backbone, for values in 0..1.
         std_rgb: Of the backbone.
     """
-    crops = batch.crops.movedim(4, 2).float() / 255  # (b, n, 3, side, side)
+    mean, std = (torch.tensor(each, device=batch.crops.device) for each in (mean_rgb, std_rgb))
     depth = batch.depth.float() / 255
     known = batch.has_depth[:, :, None, None].expand_as(depth).float()
-    crops, depth = _flipped(crops, batch.flips), _flipped(depth, batch.flips)
+    depth = _flipped(depth, batch.flips)
+    crops = _coloured(batch, batch.crops, mean, std)
+    crops = crops.masked_fill(_covered(batch.holes, crops.shape[-1])[:, None, None], 0)
+    validity = known.masked_fill(_covered(batch.holes, depth.shape[-1])[:, None], 0)
+    context = None if batch.context is None else _coloured(batch, batch.context, mean, std)
+    return Augmented(crops, depth, validity, context)
+
+
+def _coloured(batch: Batch, images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Mirrored, with other colours, and normalised: (b, n, 3, side, side)."""
+    crops = _flipped(images.movedim(4, 2).float() / 255, batch.flips)
     if bool((batch.colours != 0).any()):
         crops = (crops + batch.colours[:, None, :, None, None]).clamp(0, 1)
     if bool((batch.gammas != 1).any()):
         crops = adjust_gamma(crops, batch.gammas)
-    mean, std = (crops.new_tensor(values)[:, None, None] for values in (mean_rgb, std_rgb))
-    crops = (crops - mean) / std
-    crops = crops.masked_fill(_covered(batch.holes, crops.shape[-1])[:, None, None], 0)
-    validity = known.masked_fill(_covered(batch.holes, depth.shape[-1])[:, None], 0)
-    return Augmented(crops, depth, validity)
+    return (crops - mean[:, None, None]) / std[:, None, None]
 
 
 def _flipped(images: Float[Tensor, "b n *rest"], flips: Tensor) -> Float[Tensor, "b n *rest"]:

@@ -18,6 +18,7 @@ __all__ = [
     "AugmentConfig",
     "DataConfig",
     "Experiment",
+    "FitConfig",
     "OptimiserConfig",
     "StageConfig",
     "apply_settings",
@@ -52,6 +53,16 @@ class AugmentConfig(_Part):
     """Of that rectangle, as a share of the crop's."""
     cutout_px: int = Field(50, ge=0, le=224)
     """Longest side of the square that is cut out of every clip, of a crop of 224; 0: none."""
+    shift: float = Field(0, ge=0, le=0.5)
+    """How far the crop's middle may lie beside the face's, on each axis, as a share of the face's
+    longer side, uniform."""
+    recapture: bool = False
+    """Whether attacks are made of the bona fide clips while they are read: each is shown on paper
+    and on a screen and filmed again (`attacks.recapturing`). The store's own attacks are left
+    out."""
+    camera: float = Field(0, ge=0, le=1)
+    """How strongly another camera is put before clips of both classes (`attacks.filming`); 0:
+    none."""
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> "AugmentConfig":
@@ -86,6 +97,24 @@ class DataConfig(_Part):
                 f"{self.micro_batch_clips}"
             )
         return self
+
+
+class FitConfig(_Part):
+    """Stage 1 of a frames head on a frozen backbone: one convex fit instead of epochs.
+
+    The views of the train side are drawn once and described once; then the head is a logistic
+    regression, so strongly regularised that it cannot learn the simulation by heart (D47).
+    """
+
+    inverse_penalty: float = Field(3e-4, gt=0)
+    """C of the logistic regression: the loss counts so much beside half the squared weights."""
+    screens_per_print: float = Field(4, gt=0)
+    """How much more attacks on screens count than those on paper."""
+    most_per_set: int = Field(400, ge=1)
+    """Frames of a set at most, evenly over its subjects."""
+    held_out_bpcer: float = Field(0.05, gt=0, lt=1)
+    """The card's operating point: the share of bona fide frames that it rejects of sets that the
+    fit has not seen, each set counted alike."""
 
 
 class OptimiserConfig(_Part):
@@ -132,7 +161,9 @@ class Experiment(_Part):
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
-    stage1: StageConfig = StageConfig(
+    fit: FitConfig | None = None
+    """A convex fit in the place of stage 1."""
+    stage1: StageConfig | None = StageConfig(
         epochs=10,
         learning_rate=5e-5,
         loss=LossConfig(depth_weight=0, advisor_weight=10, aam_weight=0),
@@ -162,7 +193,19 @@ class Experiment(_Part):
             raise ValueError("stage2 trains network.aam: set both of them, or none")
         if self.network.aam is None and self.stage3 is not None:
             raise ValueError("stage3 trains both modules, and network.aam is null: set it to null")
-        if self.stage1.loss.aam_weight or self.stage1.loss.depth_weight:
+        if (self.stage1 is None) != (self.fit is not None):
+            raise ValueError("stage1 or fit trains the Advisor: set one of them, the other is null")
+        advisor = self.network.advisor
+        if self.fit is not None and not (advisor.head == "frames" and advisor.freeze_backbone):
+            raise ValueError(
+                "fit needs network.advisor.head = frames and freeze_backbone = true: a fit in "
+                "closed form is one of a linear head on features that stay"
+            )
+        if self.fit is not None and not self.augment.recapture:
+            raise ValueError("fit makes its attacks: set augment.recapture to true")
+        if self.fit is not None and self.stage3 is not None:
+            raise ValueError("stage3 would train on what fit has fitted: set it to null")
+        if self.stage1 and (self.stage1.loss.aam_weight or self.stage1.loss.depth_weight):
             raise ValueError("stage1 trains the Advisor alone: its aam_weight, depth_weight are 0")
         if self.stage2 is not None and self.stage2.loss.advisor_weight:
             raise ValueError("stage2 leaves the Advisor as it is: its advisor_weight is 0")

@@ -1,6 +1,7 @@
 """The data of a training: the train and dev side of a store. The test side is not kept."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from vivant.datasets.naming import divide
 from vivant.errors import TrainingError
@@ -9,8 +10,9 @@ from vivant.preparation.info import fingerprint
 from vivant.preparation.place import Place
 from vivant.preparation.store import Store
 from vivant.records import Label, Presentation, Split
+from vivant.training.config import Experiment
 
-__all__ = ["TrainingData", "open_data"]
+__all__ = ["RECAPTURED", "TrainingData", "data_for", "open_data", "with_recaptures"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,20 @@ class TrainingData:
         }
 
 
-def open_data(folder: Place, protocol: str, num_frames: int) -> TrainingData:
+RECAPTURED = ("print", "replay")
+"""PAI species that are made of bona fide clips while they are read."""
+
+
+def open_data(
+    folder: Place, protocol: str, num_frames: int, *, recapture: bool = False
+) -> TrainingData:
     """The train and dev side of a protocol, once both are found to have clips of both classes.
 
     Args:
         folder: A store, written by `vivant data prepare`.
         protocol: Such as `oulu-npu:1`; a data set without protocols by its name alone.
         num_frames: N, the frames of a clip.
+        recapture: Whether attacks are made of the bona fide clips, and the store's own left out.
 
     Raises:
         DataError: it is no store, another data set's, or the protocol is none of that data set.
@@ -64,6 +73,8 @@ def open_data(folder: Place, protocol: str, num_frames: int) -> TrainingData:
     store = Store(folder)
     clips = ClipStore(folder, num_frames)
     splits = divide(store.manifest.dataset, clips.presentations, protocol)
+    if recapture:
+        splits = {split: with_recaptures(rows) for split, rows in splits.items()}
     for split in (Split.TRAIN, Split.DEV):
         _require_both_classes(clips, splits[split], f"{split.value} side of {protocol}", folder)
     return TrainingData(
@@ -73,9 +84,32 @@ def open_data(folder: Place, protocol: str, num_frames: int) -> TrainingData:
         train=splits[Split.TRAIN],
         dev=splits[Split.DEV],
         fingerprint=fingerprint(store),
-        is_synthetic=store.manifest.is_synthetic,
+        is_synthetic=store.manifest.is_synthetic or recapture,
         interval_s=store.manifest.settings.interval_s,
     )
+
+
+def data_for(experiment: Experiment, folder: Place, protocol: str) -> TrainingData:
+    """The data of a training: as `open_data`, with the attacks that the experiment makes.
+
+    Args:
+        experiment: Of what network, and whether it makes its attacks.
+        folder: As for `open_data`.
+        protocol: As for `open_data`.
+    """
+    num_frames, recapture = experiment.network.num_frames, experiment.augment.recapture
+    return open_data(folder, protocol, num_frames, recapture=recapture)
+
+
+def with_recaptures(rows: Sequence[Presentation]) -> tuple[Presentation, ...]:
+    """The bona fide presentations, and beside each one attack of each of `RECAPTURED`."""
+    bona_fide = [row for row in rows if row.label is Label.BONA_FIDE]
+    attacks = [
+        replace(row, label=Label.ATTACK, pai_species=species)
+        for species in RECAPTURED
+        for row in bona_fide
+    ]
+    return (*bona_fide, *attacks)
 
 
 def _require_both_classes(

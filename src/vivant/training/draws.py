@@ -17,7 +17,15 @@ from vivant.preparation.clips import ClipStore, Window
 from vivant.records import Label, Presentation
 from vivant.training.config import AugmentConfig, DataConfig
 
-__all__ = ["Augmentation", "Draw", "Drawer", "draw_augmentation", "steps_per_epoch", "unchanged"]
+__all__ = [
+    "Augmentation",
+    "Draw",
+    "Drawer",
+    "draw_augmentation",
+    "pick_background",
+    "steps_per_epoch",
+    "unchanged",
+]
 
 Box = tuple[float, float, float, float]
 """x0 y0 x1 y1, of 0..1 of the crop; all 0 where there is none."""
@@ -35,6 +43,10 @@ class Augmentation(NamedTuple):
     gamma: float
     erased: Box
     cut_out: Box
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Of the crop's middle (x, y), as a share of the face's longer side."""
+    camera: float = 0.0
+    """Strength of `attacks.filming.film`; 0: as it was filmed."""
 
 
 class Draw(NamedTuple):
@@ -48,6 +60,12 @@ class Draw(NamedTuple):
     key: int
     """The same for the same clip with the same augmentation, within a stage that repeats them;
     otherwise its place in the epoch."""
+    species: str | None = None
+    """The attack that is made of this bona fide clip while it is read; None: as it is stored."""
+    background: Window | None = None
+    """Another clip: what is behind the paper or screen, and mirrored in it."""
+    seed: int = 0
+    """Of what is drawn while it is read: recapture and camera."""
 
 
 def steps_per_epoch(data: DataConfig, num_rows: int) -> int:
@@ -60,9 +78,14 @@ def steps_per_epoch(data: DataConfig, num_rows: int) -> int:
     return max((data.clips_per_epoch or num_rows) // data.batch_clips, 1)
 
 
-def unchanged() -> Augmentation:
-    """A clip as a session sees it."""
-    return Augmentation(CROP_SCALE, False, (0.0, 0.0, 0.0), 1.0, _NOWHERE, _NOWHERE)
+def unchanged(camera: float = 0.0) -> Augmentation:
+    """A clip as a session sees it.
+
+    Args:
+        camera: `Augmentation.camera`.
+    """
+    nothing = Augmentation(CROP_SCALE, False, (0.0, 0.0, 0.0), 1.0, _NOWHERE, _NOWHERE)
+    return nothing._replace(camera=camera)
 
 
 def draw_augmentation(config: AugmentConfig, generator: np.random.Generator) -> Augmentation:
@@ -78,7 +101,16 @@ def draw_augmentation(config: AugmentConfig, generator: np.random.Generator) -> 
         gamma=float(generator.uniform(*config.gamma_range)),
         erased=_rectangle(config, generator),
         cut_out=_square(config, generator),
+        shift=_shift(config, generator),
+        camera=config.camera,
     )
+
+
+def _shift(config: AugmentConfig, generator: np.random.Generator) -> tuple[float, float]:
+    if not config.shift:
+        return 0.0, 0.0  # Without a draw: the paper's recipes have the bits they had.
+    x, y = generator.uniform(-config.shift, config.shift, 2)
+    return float(x), float(y)
 
 
 def _rectangle(config: AugmentConfig, generator: np.random.Generator) -> Box:
@@ -143,7 +175,13 @@ class Drawer:
         windows = self.store.windows(row.path, row.max_frames)
         window = windows[int(generator.integers(len(windows)))]
         augmentation = draw_augmentation(self.augment, generator)
-        return Draw(row.path, row.label, window, augmentation, place)
+        if not self.augment.recapture:
+            return Draw(row.path, row.label, window, augmentation, place)
+        background = pick_background(self.store, self.rows, generator)
+        seed = int(generator.integers(2**62))
+        return Draw(
+            row.path, row.label, window, augmentation, place, row.pai_species, background, seed
+        )
 
     def _groups(self) -> dict[str, list[Presentation]]:
         """Presentations that have a clip: bona fide, and each PAI species."""
@@ -158,6 +196,23 @@ class Drawer:
                 f"{len(self.rows)} presentations: see `vivant data info`"
             )
         return groups
+
+
+def pick_background(
+    store: ClipStore, rows: Sequence[Presentation], generator: np.random.Generator
+) -> Window:
+    """A frame of any clip, for what is behind a recaptured one.
+
+    Args:
+        store: Where the clips are.
+        rows: Of the side; some have a clip.
+        generator: Draws.
+    """
+    while True:
+        row = rows[int(generator.integers(len(rows)))]
+        windows = store.windows(row.path, row.max_frames)
+        if windows:
+            return windows[int(generator.integers(len(windows)))][:1]
 
 
 def _balanced(

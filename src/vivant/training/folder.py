@@ -4,6 +4,8 @@
 - `environment.json`: versions, machine, git commit, data and its fingerprint
 - `checkpoints/step-00000120.pt`: the last two, with all that is needed to go on
 - `stage1/epoch-003.safetensors`: weights of the stage's best epoch; `best.json` says how good it is
+- `stage1/views-000000.npy`, `stage1/held_out.json`: of a fit, the views' descriptions, and what the
+  fit is worth on sets that it has not seen
 - `log.csv`, `tensorboard/`: losses and rates
 - `failure.json`: the batch whose loss was not a number, if one was
 - `lite.safetensors` and its card: the trained model
@@ -19,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import load, save
@@ -203,6 +206,31 @@ class RunFolder:
             return best, load(content)
         except Exception as error:  # safetensors has a class of its own for damage.
             raise TrainingError(f"the best weights in {folder} are damaged: {error}") from error
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a file of the run.
+
+        Raises:
+            OutputError: no room, or not writable.
+        """
+        self._write(name, text)
+
+    def write_array(self, name: str, values: np.ndarray) -> None:
+        """Keep numbers that a training that goes on would have to compute again.
+
+        Raises:
+            OutputError: no room, or not writable.
+        """
+        buffer = io.BytesIO()
+        np.save(buffer, values, allow_pickle=False)
+        self._write(name, buffer.getvalue())
+
+    def read_array(self, name: str) -> np.ndarray | None:
+        """What `write_array` kept; None where there is none, or it is damaged."""
+        try:
+            return np.asarray(np.load(self.path / name, allow_pickle=False))
+        except (OSError, ValueError, EOFError):
+            return None
 
     def tell_failure(self, content: dict[str, Any]) -> Path:
         """Write which batch went wrong."""

@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vivant.errors import DataError, TrainingError
-from vivant.preparation.clips import ClipStore, decode
+from vivant.geometry.crop import CROP_SCALE
+from vivant.preparation.clips import ClipStore, PreparedClip, RawClip, decode
 from vivant.preparation.place import Place
 from vivant.training.draws import Augmentation, Draw
+from vivant.training.rendering import render
 
 __all__ = ["Batch", "ClipReader", "deaths_told", "load_batches"]
 
@@ -41,6 +43,8 @@ class Batch(NamedTuple):
     """float32, (b, 2, 4): x0 y0 x1 y1 in 0..1 of the crop, of what is erased."""
     keys: Tensor
     """int64, (b,): `Draw.key`."""
+    context: Tensor | None = None
+    """uint8, (b, n, 160, 160, 3): the wider crops, where the network sees them."""
 
 
 class ClipReader(Dataset[Batch]):
@@ -51,10 +55,20 @@ class ClipReader(Dataset[Batch]):
         num_frames: N, the frames of a clip.
         side_px: Of the crops.
         depth_side_px: Of the depth maps.
+        context_scale: Side of the wider crops as a multiple of the face's longer side; None: there
+            are none.
     """
 
-    def __init__(self, folder: Place, num_frames: int, side_px: int, depth_side_px: int) -> None:
+    def __init__(
+        self,
+        folder: Place,
+        num_frames: int,
+        side_px: int,
+        depth_side_px: int,
+        context_scale: float | None = None,
+    ) -> None:
         self._folder = folder
+        self._context_scale = context_scale
         self._num_frames = num_frames
         self._side_px = side_px
         self._depth_side_px = depth_side_px
@@ -72,11 +86,14 @@ class ClipReader(Dataset[Batch]):
         if self._store is None:
             self._store = ClipStore(self._folder, self._num_frames)
         raw = self._store.read([draw.window for draw in draws])
+        others = [draw.background for draw in draws if draw.background is not None]
+        behind = iter(self._store.read(others))
         clips = [
-            decode(clip, draw.augmentation.scale, self._side_px)
+            self._decode(clip, draw, None if draw.background is None else next(behind))
             for clip, draw in zip(raw, draws, strict=True)
         ]
         depth = np.stack([clip.depth for clip in clips])
+        wide = [clip.context for clip in clips if clip.context is not None]
         if self._side_px != self._depth_side_px:
             depth = _shrunk(depth, self._depth_side_px)
         augmentations = [draw.augmentation for draw in draws]
@@ -90,7 +107,19 @@ class ClipReader(Dataset[Batch]):
             torch.tensor([each.gamma for each in augmentations]),
             torch.tensor([_holes(each) for each in augmentations]),
             torch.tensor([draw.key for draw in draws]),
+            None if not wide else torch.from_numpy(np.stack(wide)),
         )
+
+    def _decode(self, clip: RawClip, draw: Draw, background: RawClip | None) -> PreparedClip:
+        how = draw.augmentation
+        # Jitter is one of the camera's place: both crops of a frame have it.
+        wider = self._context_scale and self._context_scale * how.scale / CROP_SCALE
+        if draw.species is None and not how.camera and how.shift == (0.0, 0.0):
+            return decode(clip, how.scale, self._side_px, context_scale=wider)
+        return render(
+            clip, how.scale, self._side_px, wider, species=draw.species, background=background,
+            shift=how.shift, camera=how.camera, seed=draw.seed,
+        )  # fmt: skip
 
 
 def load_batches(

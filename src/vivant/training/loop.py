@@ -18,6 +18,7 @@ from vivant.records import NUM_WINDOWS
 from vivant.training.config import STAGES, Experiment
 from vivant.training.data import TrainingData
 from vivant.training.folder import Best, Position, RunFolder
+from vivant.training.frames_head import fit_frames_head, read_held_out
 from vivant.training.log import TrainingLog
 from vivant.training.progress import Progress
 from vivant.training.scoring import judge, score_side
@@ -57,20 +58,27 @@ def fit(
         DataError: the store is damaged.
     """
     wanted = [number for number in stages if experiment.stage(number) is not None]
-    if not wanted:
+    is_fitted = experiment.fit is not None and 1 in stages
+    if not wanted and not is_fitted:
         raise ConfigError(f"{experiment.model} has no stage {', '.join(map(str, stages))}")
     require_even_batches(experiment, fabric.world_size)
     network = new_network(experiment)
+    best = None
+    if is_fitted:
+        best = _fit_once(fabric, experiment, network, data, folder, progress)
+        if not wanted and experiment.stage2 is not None:
+            return best
     checkpoint = folder.latest()
     _require_same_place(fabric, folder, checkpoint[0] if checkpoint is not None else None)
-    _require_turn(experiment, folder, checkpoint[0] if checkpoint is not None else None, wanted)
-    if checkpoint is not None and checkpoint[0].stage not in wanted:
+    if wanted:
+        _require_turn(experiment, folder, checkpoint[0] if checkpoint else None, wanted)
+    if checkpoint is not None and wanted and checkpoint[0].stage not in wanted:
         checkpoint = None  # Of a stage that is done: the next starts from its best epoch.
     if checkpoint is not None:
         wanted = wanted[wanted.index(checkpoint[0].stage) :]
         done = checkpoint[0].total_steps
     else:
-        done = steps_before(experiment, len(data.train), wanted[0])
+        done = steps_before(experiment, len(data.train), wanted[0]) if wanted else 0
     log = TrainingLog(folder.path, done) if fabric.is_global_zero else None
     try:
         for number in wanted:
@@ -84,21 +92,58 @@ def fit(
     finally:
         if log is not None:
             log.close()
-    is_whole = all(experiment.stage(later) is None for later in STAGES if later > wanted[-1])
+    assert best is not None
+    last = wanted[-1] if wanted else 1
+    is_whole = all(experiment.stage(later) is None for later in STAGES if later > last)
     if is_whole:
-        threshold = _card_threshold(fabric, experiment, data, network, best)
-        if fabric.is_global_zero:
-            training, point = card_records(data, threshold)
-            save_checkpoint(
-                network,
-                folder.path,
-                experiment.model,
-                training=training,
-                operating_point=point,
-                frame_interval_s=data.interval_s,
-            )
+        _write_model(fabric, experiment, data, network, folder, best)
     fabric.barrier()
     return best
+
+
+def _write_model(
+    fabric: Fabric,
+    experiment: Experiment,
+    data: TrainingData,
+    network: Network,
+    folder: RunFolder,
+    best: Best,
+) -> None:
+    """The trained model with its card, whose threshold is the dev side's, or the fit's."""
+    held_out = read_held_out(folder.path) if experiment.fit is not None else None
+    if held_out is None:
+        threshold = _card_threshold(fabric, experiment, data, network, best)
+    else:
+        threshold = held_out.threshold
+    if not fabric.is_global_zero:
+        return
+    training, point = card_records(data, threshold, held_out)
+    save_checkpoint(
+        network,
+        folder.path,
+        experiment.model,
+        training=training,
+        operating_point=point,
+        frame_interval_s=data.interval_s,
+    )
+
+
+def _fit_once(
+    fabric: Fabric,
+    experiment: Experiment,
+    network: Network,
+    data: TrainingData,
+    folder: RunFolder,
+    progress: Progress,
+) -> Best:
+    """Stage 1 as a fit: by the first process, unless it is there from an earlier go."""
+    if fabric.is_global_zero and folder.best(1) is None:
+        fit_frames_head(experiment, network, data, folder, progress)
+    fabric.barrier()
+    found = folder.best(1)
+    assert found is not None
+    network.load_state_dict(found[1])
+    return found[0]
 
 
 def require_even_batches(experiment: Experiment, num_devices: int) -> None:

@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from vivant.geometry.grid import CROP_SIDE_PX
+from vivant.networks.config import CONTEXT_SIDE_PX
 from vivant.networks.network import Network
 from vivant.records import Label, Presentation
 from vivant.training.config import Experiment
@@ -149,6 +150,8 @@ def _made_up(experiment: Experiment) -> Batch:
         0, 256, (num, frames, side, side, 3), dtype=torch.uint8, generator=generator
     )
     labels = torch.arange(num) % len(Label)
+    wide = (num, frames, CONTEXT_SIDE_PX, CONTEXT_SIDE_PX, 3)
+    context = torch.zeros(wide, dtype=torch.uint8) if network.advisor.context else None
     return Batch(
         crops=crops,
         depth=torch.zeros(num, frames, CROP_SIDE_PX, CROP_SIDE_PX, dtype=torch.uint8),
@@ -159,4 +162,5 @@ def _made_up(experiment: Experiment) -> Batch:
         gammas=torch.full((num,), 1.1),
         holes=torch.zeros(num, 2, 4),
         keys=torch.arange(num),
+        context=context,
     )

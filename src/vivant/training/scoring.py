@@ -12,16 +12,19 @@ from jaxtyping import Float
 from torch import nn
 
 from vivant.errors import DataError, InputError
+from vivant.geometry.crop import CONTEXT_SCALE
 from vivant.geometry.grid import CROP_SIDE_PX
 from vivant.metrics.rates import Rates, rates
 from vivant.metrics.thresholds import eer_threshold
+from vivant.networks.config import NetworkConfig
 from vivant.networks.network import Network, NetworkOutput
 from vivant.networks.preprocessing import Normalise
 from vivant.preparation.clips import ClipStore, spread_windows
 from vivant.preparation.place import Place
 from vivant.records import Label, Presentation
 from vivant.training.cache import AdviceCache
-from vivant.training.draws import Draw, unchanged
+from vivant.training.config import AugmentConfig
+from vivant.training.draws import Draw, pick_background, unchanged
 from vivant.training.loader import ClipReader, load_batches
 
 __all__ = [
@@ -29,8 +32,11 @@ __all__ = [
     "SideScores",
     "judge",
     "mean_by_presentation",
+    "reader_of",
     "score_side",
 ]
+
+_DEV_SEED = 0xDE5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +86,7 @@ def score_side(
     num_workers: int = 0,
     share: tuple[int, int] = (0, 1),
     cache: AdviceCache | None = None,
+    augment: AugmentConfig | None = None,
 ) -> SideScores:
     """Score presentations, in evaluation mode and without augmentation.
 
@@ -97,6 +104,8 @@ def score_side(
         share: (rank, processes): each takes its share of the rows, and all get all scores.
         cache: What a frozen Advisor said of these clips before, at the same windows; it is filled
             with what it lacks.
+        augment: The training's, where it makes attacks of bona fide clips: those of `rows` are made
+            in the same way, of draws of their own, and both classes are filmed alike.
 
     Raises:
         DataError: none of them has a clip.
@@ -113,19 +122,25 @@ def score_side(
         Draw(row.path, row.label, window, unchanged(), key)
         for key, (row, window) in enumerate(places)
     ]
+    if augment is not None and augment.recapture:
+        draws = [
+            _recaptured(draw, row, store, seen, augment)
+            for draw, (row, _) in zip(draws, places, strict=True)
+        ]
     batches = [draws[at : at + batch_clips] for at in range(0, len(draws), batch_clips)]
     config = network.config
-    reader = ClipReader(folder, config.num_frames, config.crop_side_px, CROP_SIDE_PX)
+    reader = reader_of(folder, config)
     device = next(network.parameters()).device
     normalise = Normalise.of(network.advisor.backbone).to(device)
     found_scores: list[tuple[float, float, float]] = []
     with _evaluating(network):
         for batch in load_batches(reader, batches, num_workers):
             crops = normalise(batch.crops.to(device))
+            context = None if batch.context is None else normalise(batch.context.to(device))
             if cache is not None and cache.has(batch):
                 advice = cache.of(batch)
             else:
-                advice = network.advise(crops)
+                advice = network.advise(crops, context)
                 if cache is not None:
                     cache.keep(batch, advice)
             aam = {} if advisor_only or network.aam is None else network.attend(crops, advice)
@@ -135,6 +150,35 @@ def score_side(
         values = _gathered(values, len(seen), share)
     has_aam = network.aam is not None and not advisor_only
     return SideScores(seen, values[:, 0], values[:, 1], values[:, 2] if has_aam else None)
+
+
+def reader_of(folder: Place, config: NetworkConfig) -> ClipReader:
+    """A reader of what a network sees.
+
+    Args:
+        folder: Of the store.
+        config: Of the network.
+    """
+    context_scale = CONTEXT_SCALE if config.advisor.context else None
+    side = config.crop_side_px
+    return ClipReader(folder, config.num_frames, side, CROP_SIDE_PX, context_scale)
+
+
+def _recaptured(
+    draw: Draw,
+    row: Presentation,
+    store: ClipStore,
+    rows: Sequence[Presentation],
+    augment: AugmentConfig,
+) -> Draw:
+    """A draw of the dev side whose attack is made while it is read, always the same."""
+    generator = np.random.default_rng((_DEV_SEED, draw.key))
+    return draw._replace(
+        augmentation=unchanged(augment.camera),
+        species=row.pai_species,
+        background=pick_background(store, rows, generator),
+        seed=int(generator.integers(2**62)),
+    )
 
 
 def mean_by_presentation(

@@ -12,18 +12,17 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vivant.errors import TrainingError
-from vivant.geometry.grid import CROP_SIDE_PX
 from vivant.networks.network import Network
 from vivant.training.cache import AdviceCache
 from vivant.training.config import Experiment
 from vivant.training.data import TrainingData
 from vivant.training.draws import Draw, Drawer, steps_per_epoch
 from vivant.training.folder import Best, Position, RunFolder
-from vivant.training.loader import Batch, ClipReader, deaths_told, load_batches
+from vivant.training.loader import Batch, deaths_told, load_batches
 from vivant.training.log import TrainingLog
 from vivant.training.offsets import MAX_SATURATED, offset_statistics
 from vivant.training.progress import Progress
-from vivant.training.scoring import Judgement, SideScores, judge, score_side
+from vivant.training.scoring import Judgement, SideScores, judge, reader_of, score_side
 from vivant.training.stages import (
     StageModule,
     StepOutput,
@@ -89,8 +88,7 @@ class StageRun:
             repeats=stage.cache_advisor,
         )  # fmt: skip
         self.dev_cache = AdviceCache(fabric.device) if stage.cache_advisor else None
-        config = network.config
-        self.reader = ClipReader(data.folder, config.num_frames, config.crop_side_px, CROP_SIDE_PX)
+        self.reader = reader_of(data.folder, network.config)
 
     @deaths_told()
     def run(self) -> Best:
@@ -196,6 +194,7 @@ class StageRun:
             self.experiment.data.dev_windows, advisor_only=self.number == 1,
             num_workers=0 if self.dev_cache else self.experiment.data.num_workers,
             share=(self.fabric.global_rank, self.fabric.world_size), cache=self.dev_cache,
+            augment=self.experiment.augment,
         )  # fmt: skip
         judgement = judge(scores)
         rates = judgement.rates

@@ -81,12 +81,12 @@ class StageModule(nn.Module):
         """
         network = self.network
         backbone = network.advisor.backbone
-        crops, depth, validity = augment(batch, backbone.mean_rgb, backbone.std_rgb)
+        crops, depth, validity, context = augment(batch, backbone.mean_rgb, backbone.std_rgb)
         if cache is not None:
             advice = cache.of(batch)
         else:
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.number != 2):
-                advice = network.advise(crops)
+                advice = network.advise(crops, context)
         if self.number == 1:
             output = network.conclude(advice, {})
             losses = total_loss(self.config.loss, output, batch.labels)
@@ -110,7 +110,8 @@ class StageModule(nn.Module):
     def advise(self, batch: Batch) -> Advice:
         """What the frozen Advisor says of a batch: to be kept for later epochs of stage 2."""
         backbone = self.network.advisor.backbone
-        return self.network.advise(augment(batch, backbone.mean_rgb, backbone.std_rgb).crops)
+        augmented = augment(batch, backbone.mean_rgb, backbone.std_rgb)
+        return self.network.advise(augmented.crops, augmented.context)
 
 
 @contextmanager
@@ -146,6 +147,8 @@ def set_modes(network: Network, number: int, stage: StageConfig, micro_batch_cli
     trains_advisor, trains_aam = number != 2, number != 1
     network.train()
     network.advisor.train(trains_advisor).requires_grad_(trains_advisor)
+    if network.config.advisor.freeze_backbone:
+        network.advisor.backbone.requires_grad_(False)
     if network.aam is not None:
         network.aam.train(trains_aam).requires_grad_(trains_aam)
         if network.aam.execution.depth_head is not None and not stage.loss.depth_weight:

@@ -3,11 +3,12 @@
 import torch
 
 from vivant.errors import ConfigError
-from vivant.networks.card import OperatingPoint, TrainingRecord
+from vivant.networks.card import CameraSpread, OperatingPoint, TrainingRecord
 from vivant.networks.network import Network
 from vivant.networks.pretrained import load_pretrained
 from vivant.training.config import FRESH, Experiment
 from vivant.training.data import TrainingData
+from vivant.training.frames_head import HeldOut
 from vivant.training.memory import checkpoint_blocks
 
 __all__ = ["card_records", "new_network", "require_start"]
@@ -47,16 +48,32 @@ def new_network(experiment: Experiment) -> Network:
     return network
 
 
-def card_records(data: TrainingData, threshold: float) -> tuple[TrainingRecord, OperatingPoint]:
+def card_records(
+    data: TrainingData, threshold: float, held_out: HeldOut | None = None
+) -> tuple[TrainingRecord, OperatingPoint]:
     """What the trained model's card says of its data and of its threshold.
 
     Args:
         data: What it was trained on.
-        threshold: At equal error on the dev side.
+        threshold: At equal error on the dev side, or of `held_out`.
+        held_out: Of a fit: what it is worth on sets that it has not seen.
     """
     training = TrainingRecord(
         data=data.name, is_synthetic=data.is_synthetic, pai_species=data.pai_species
     )
+    if held_out is not None:
+        rates = [each.bpcer for each in held_out.sets]
+        num = sum(each.num_bona_fide for each in held_out.sets)
+        point = OperatingPoint(
+            threshold=threshold,
+            rule="held-out-bpcer",
+            data=f"{num} bona fide frames of {len(rates)} sets of {data.name}, each judged by a "
+            "fit without it",
+            cameras=CameraSpread(
+                num_cameras=len(rates), lowest_bpcer=min(rates), highest_bpcer=max(rates)
+            ),
+        )
+        return training, point
     point = OperatingPoint(
         threshold=threshold,
         rule="dev-eer",

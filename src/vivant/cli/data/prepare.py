@@ -61,6 +61,15 @@ def prepare(
             "<path without ending>/<time in ms>.png, such as PRNet's."
         ),
     ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            max=4,
+            help="Side of what is stored about a face, as a multiple of the face's longer side. "
+            "Models that see a second, wider crop need 2.6.",
+        ),
+    ] = 1.75,
     trusted: Annotated[
         bool,
         typer.Option(
@@ -94,7 +103,9 @@ def prepare(
     limit = _max_frames(frames)
     source, target = to_place(root), to_place(out)
     reading, made_up = read_data_set(dataset, source)
-    settings = PreparationSettings(max_frames=limit, depth_maps=depth_maps is not None)
+    settings = PreparationSettings(
+        max_frames=limit, depth_maps=depth_maps is not None, margin=margin
+    )
     store = Store.create(target, current_manifest(dataset.name, settings, is_synthetic=made_up))
     rows, num_all = reading.presentations, len(reading.presentations)
     if engine is EngineName.RAY:
