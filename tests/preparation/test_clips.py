@@ -6,10 +6,17 @@ import pytest
 
 from prepared import SIDE, filled, frame, picture, prepared, presentation, presentations
 from vivant.errors import DataError, UnknownNameError
-from vivant.preparation.clips import ClipStore, PreparedClip, decode, random_clips, spread_windows
+from vivant.preparation.clips import (
+    ClipStore,
+    PreparedClip,
+    decode,
+    random_clips,
+    require_margin,
+    spread_windows,
+)
 from vivant.preparation.place import to_place
 from vivant.preparation.record import PreparedPresentation
-from vivant.records import Label
+from vivant.records import FaceBox, Label
 
 A = "videos/a.mp4"
 
@@ -66,6 +73,63 @@ def test_crop_is_cut_where_the_face_is(tmp_path: Path) -> None:
         assert abs(crop.astype(int) - expected).mean() < 4  # JPEG.
         assert crop[5, 5, 0] > crop[5, 5, 2] + 20  # RGB: upper left is red, lower right blue.
         assert crop[40, 40, 2] > crop[40, 40, 0] + 20
+
+
+def test_wider_crop_is_cut_from_the_same_square(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(presentation("a"), [frame(i) for i in range(5)])])
+    (raw,) = store.read([store.windows(A)[0]])
+    both = decode(raw, 1.3, 47, context_scale=1.7, context_side_px=61)
+    np.testing.assert_array_equal(both.crops, first(store).crops)
+    assert both.context is not None
+    # 61 pixels about the face's middle, (118, 92), begin at (88, 62): (2, 2) of the square.
+    for crop, square in zip(both.context, raw.pixels(), strict=True):
+        np.testing.assert_array_equal(crop, square[2:63, 2:63])
+    assert decode(raw, 1.3, 47).context is None
+
+
+def test_squares_are_given_whole_with_the_face_in_them(tmp_path: Path) -> None:
+    frames = [frame(i, face_x=100.0 + 2 * i) for i in range(5)]
+    store = clips(tmp_path, [prepared(presentation("a"), frames)])
+    (raw,) = store.read([store.windows(A)[0]])
+    assert [each.shape for each in raw.pixels()] == [(SIDE, SIDE, 3)] * 5
+    # The clip's one box is at x 104; the first square begins at x 86, the last at 94; y 60.
+    assert raw.face_in_square(0) == FaceBox(18.0, 14.0, 54.0, 50.0)
+    assert raw.face_in_square(4) == FaceBox(10.0, 14.0, 46.0, 50.0)
+    assert np.abs(raw.pixels()[2].astype(int) - picture(80)).mean() < 4
+    # Half as many stored pixels: half the numbers.
+    shrunk = replace(raw, squares=tuple(replace(each, quarters=8) for each in raw.squares))
+    assert shrunk.face_in_square(0) == FaceBox(9.0, 7.0, 27.0, 25.0)
+
+
+def test_a_store_too_narrow_for_a_model_is_refused_with_the_command(tmp_path: Path) -> None:
+    store = filled(tmp_path / "store", [prepared(presentation("a"))])
+    require_margin(store, 1.75)
+    ClipStore(store.folder).require_margin(1.5)
+    message = r"1\.75 times .* needs 2\.49.* vivant data prepare folder .* --margin 2\.49"
+    with pytest.raises(DataError, match=message):
+        require_margin(store, 2.483)
+    with pytest.raises(DataError, match=message):
+        ClipStore(store.folder).require_margin(2.49)
+    with pytest.raises(DataError, match=r"--margin 2$"):
+        ClipStore(store.folder, widest_scale=2.0)
+
+
+def test_no_crop_is_wider_than_the_store_says_that_it_holds(tmp_path: Path) -> None:
+    store = clips(tmp_path, [prepared(presentation("a"))])
+    (raw,) = store.read([store.windows(A)[0]])
+    for scales in ({"scale": 1.8}, {"scale": 1.3, "context_scale": 2.0}):
+        with pytest.raises(DataError, match=r"videos/a\.mp4: the store holds 1\.75 .* --margin"):
+            decode(raw, side_px=47, **scales)
+
+
+def test_a_face_that_moves_has_clips_for_as_wide_a_crop_as_is_asked_for(tmp_path: Path) -> None:
+    frames = [frame(i, face_x=100.0 + 3 * i) for i in range(5)]
+    clips(tmp_path, [prepared(presentation("a"), frames)])
+    # Squares of 64 that lie 12 pixels apart share 52: 1.44 times the face of 36.
+    folder = tmp_path / "store"
+    assert len(ClipStore(folder).windows(A)) == 1
+    assert len(ClipStore(folder, widest_scale=1.4).windows(A)) == 1
+    assert ClipStore(folder, widest_scale=1.5).windows(A) == ()
 
 
 def test_depth_lies_under_its_face(tmp_path: Path) -> None:

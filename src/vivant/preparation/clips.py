@@ -4,6 +4,7 @@ A clip is cut from stored squares as a session cuts it from the frames: the same
 median box, the same crop. Not the same are JPEG, and for large faces one resampling more.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ __all__ = [
     "RawClip",
     "decode",
     "random_clips",
+    "require_margin",
     "spread_windows",
 ]
 
@@ -35,6 +37,7 @@ Window = tuple[int, ...]
 """A clip by the rows of its frames, in the order of time."""
 
 _TIGHTEST = 1.2  # The smallest scale that training draws (D21): a clip must allow it.
+_ROUNDING = 1e-6  # 2.0 * 1.3 is 2.6 and a little.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,13 +57,16 @@ class RawClip:
     """PNG of each square's depth; None where it is not known, and of attacks."""
     times_s: tuple[float, ...]
     """When each frame was taken."""
+    margin: float = math.inf
+    """Side of the squares as a multiple of the face's longer side, where the frame is so large."""
 
     def crop(self, scale: float) -> CropBox:
         """Where it is cut, in pixels of the frame.
 
         Args:
-            scale: Side of the crop as a multiple of the face's longer side; less where the face
-                moves out of what is stored.
+            scale: Side of the crop as a multiple of the face's longer side. The crop is smaller
+                than that where the frame is, and where the face moves so far within the clip that
+                its squares share less.
 
         Raises:
             DataError: the face moves out of it altogether.
@@ -81,6 +87,17 @@ class RawClip:
             cv2.cvtColor(_decoded(each, cv2.IMREAD_COLOR, self), cv2.COLOR_BGR2RGB)
             for each in self.crops
         ]
+
+    def face_in_square(self, number: int) -> FaceBox:
+        """The clip's face box in pixels of a stored square; it may reach beyond it.
+
+        Args:
+            number: Of the frame, from 0.
+        """
+        face = self.face
+        corners = np.array([[face.x0, face.y0], [face.x1, face.y1]])
+        stored = self.squares[number].to_stored(corners)
+        return FaceBox(*(float(edge) for edge in stored.reshape(-1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,13 +125,25 @@ class ClipStore:
         folder: Written by `vivant data prepare`.
         num_frames: N, the frames of a clip.
         only_usable: Whether frames with a fault are left out, as a session does.
+        widest_scale: A face may move within a clip only so far that a crop of this scale, as a
+            multiple of the face's longer side, is stored of all of its frames.
 
     Raises:
-        DataError: it is no store, or it is damaged.
+        DataError: it is no store, or it is damaged, or its margin is below `widest_scale`.
     """
 
-    def __init__(self, folder: Place, num_frames: int = 5, *, only_usable: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Place,
+        num_frames: int = 5,
+        *,
+        only_usable: bool = True,
+        widest_scale: float = _TIGHTEST,
+    ) -> None:
         store = Store(folder)
+        require_margin(store, widest_scale)
+        self._store = store
+        self._widest_scale = widest_scale
         self._interval_s = store.manifest.settings.interval_s
         self._num_frames = num_frames
         self._only_usable = only_usable
@@ -139,6 +168,17 @@ class ClipStore:
         return tuple(
             row for path, row in self._presentations.items() if self._rows[path]["num_frames"]
         )
+
+    def require_margin(self, widest: float) -> None:
+        """As the function `require_margin`, of this store.
+
+        Args:
+            widest: As there.
+
+        Raises:
+            DataError: the store is too narrow.
+        """
+        require_margin(self._store, widest)
 
     def windows(self, path: str, max_frames: int | None = None) -> tuple[Window, ...]:
         """The clips of a presentation; none where no N usable frames follow each other.
@@ -178,6 +218,7 @@ class ClipStore:
                     tuple(crops[at[place]] for place in window),
                     tuple(depths[at[place]] for place in window),
                     tuple(float(self._index.time_s[place]) for place in window),
+                    self._store.manifest.settings.margin,
                 )
             )
         return clips
@@ -217,13 +258,35 @@ class ClipStore:
         face = self._index.face(window)
         squares = tuple(self._index.square(place) for place in window)
         size = self._frame_size(path)
-        crop = place_crop(face, squares, size, _TIGHTEST)
-        wanted = crop_box(face, *size, _TIGHTEST).side_px
+        crop = place_crop(face, squares, size, self._widest_scale)
+        wanted = crop_box(face, *size, self._widest_scale).side_px
         # The grid may cost its step at the edge of a frame.
         return crop is not None and crop.side_px + squares[0].step_px >= wanted
 
     def _frame_size(self, path: str) -> tuple[int, int]:
         return self._rows[path]["width_px"], self._rows[path]["height_px"]
+
+
+def require_margin(store: Store, widest: float) -> None:
+    """Refuse a store whose squares cannot hold the crops that a model sees.
+
+    Args:
+        store: Prepared.
+        widest: Side of the widest crop, with its jitter, as a multiple of the face's longer side.
+
+    Raises:
+        DataError: the store's margin is less. The message names both, and the command that
+            prepares the data again.
+    """
+    margin = store.manifest.settings.margin
+    if margin >= widest - _ROUNDING:
+        return
+    needed = math.ceil(round(100 * widest, 4)) / 100
+    raise DataError(
+        f"{store.folder} holds squares of {margin:g} times the face's longer side, and the widest "
+        f"crop needs {needed:g}. Prepare the data again, into another folder: vivant data prepare "
+        f"{store.manifest.dataset} FOLDER --out STORE --margin {needed:g}"
+    )
 
 
 def decode(
@@ -244,8 +307,15 @@ def decode(
         context_side_px: Of the wider crop.
 
     Raises:
-        DataError: a picture is damaged.
+        DataError: a picture is damaged, or the store's margin is less than a scale (see
+            `require_margin`).
     """
+    if max(scale, context_scale or 0) > clip.margin + _ROUNDING:
+        raise DataError(
+            f"{clip.presentation.path}: the store holds {clip.margin:g} times the face's longer "
+            f"side, and a crop of {max(scale, context_scale or 0):g} was asked for: prepare the "
+            "data again with a larger --margin"
+        )
     crop = clip.crop(scale)
     num_frames = len(clip.crops)
     crops = np.empty((num_frames, side_px, side_px, 3), np.uint8)
