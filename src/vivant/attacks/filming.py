@@ -7,7 +7,7 @@ that holds the camera moves it a little.
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 
 from vivant.attacks.recapturing import compress, require_frames, resample
 from vivant.errors import InputError
@@ -21,7 +21,7 @@ _SHAKE = 0.004  # Of the usual crop's side, from frame to frame.
 
 
 def film(
-    frames: UInt8[np.ndarray, "n height width 3"],
+    frames: Shaped[np.ndarray, "..."],
     face: FaceBox,
     generator: np.random.Generator,
     strength: float = 0.4,
@@ -29,7 +29,7 @@ def film(
     """Film a picture or a clip with a camera that is drawn.
 
     Args:
-        frames: RGB, 0..255, of either class.
+        frames: uint8, (n, height, width, 3), RGB, 0..255, of either class.
         face: In pixels of the frames: for the size of things.
         generator: Draws.
         strength: How often anything is changed, 0 (never) to 1. Between 0.4 and 1 the experiments

@@ -29,9 +29,9 @@ def vary(whole: Experiment, variant: str) -> Experiment:
             and without channel attention.
     """
     network = whole.network
-    if network.aam is None or not network.aam.depth_head:
+    if network.aam is None or not network.aam.depth_head or whole.fit is not None:
         raise ConfigError(
-            f"expected a recipe of a whole network, with both modules and depth, to leave parts "
+            f"expected a recipe of a whole network, trained in three stages, to leave parts "
             f"out of; {whole.model} is not: take model_d, small_d, tiny or smoke"
         )
     plain = network.advisor.backbone.removeprefix(_SE)

@@ -174,6 +174,7 @@ def _has_ended(place: RunFolder, experiment: Experiment) -> bool:
     if found is None:
         return False
     position = found[0]
+    assert experiment.stage1 is not None  # `vary` takes no recipe that fits.
     return position.stage > 1 or position.epoch == experiment.stage1.epochs
 
 
@@ -189,5 +190,6 @@ def _copy(there: RunFolder, place: RunFolder, experiment: Experiment, num_rows: 
     best, weights = found
     advisor = {name: tensor for name, tensor in weights.items() if name.startswith(_ADVISOR)}
     place.keep_best(best, new_network(experiment).state_dict() | advisor)
+    assert experiment.stage1 is not None
     end = Position(1, experiment.stage1.epochs, 0, steps_before(experiment, num_rows, 2))
     place.save(end, {})
