@@ -1,156 +1,181 @@
-"""Another camera before pictures of both classes: exposure, colours, lens, noise, coding.
+"""Puts another camera before pictures of both classes: light, lens, sensor, coding, a hand.
 
 It does the same to bona fide clips and to attacks, by the same laws, so that nothing of it tells
-the classes apart. What is drawn is drawn once a clip; noise is fresh in each frame, and the hand
-that holds the camera moves it a little.
+the classes apart. `vivant.attacks.recapturing` makes the attacks before it.
+
+Lengths are stated for a usual crop (1.3 times the face's longer side) of 256 pixels. Blur follows
+the crop's size; what is a pixel wide (noise, sharpening, motion) grows only with a larger one.
 """
+
+from collections.abc import Callable
+from typing import TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Float32, Shaped, UInt8
 
-from vivant.attacks.recapturing import compress, require_frames, resample
+from vivant.attacks.coding import as_jpeg, as_video, resampled
+from vivant.attacks.draws import Draws, View, require_frames
 from vivant.errors import InputError
-from vivant.geometry.crop import CROP_SCALE
 from vivant.records import FaceBox
 
 __all__ = ["film"]
 
-_USUAL_PX = 256  # Side of the usual crop that lengths in pixels were chosen at.
-_SHAKE = 0.004  # Of the usual crop's side, from frame to frame.
+Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
+Values: TypeAlias = Float32[np.ndarray, "height width 3"]
+"""SRGB, 0..1."""
+
+_STEP, _FARTHEST = 0.004, 0.03  # Of the usual crop: how far a hand moves in a frame, and in all.
+_ZOOM_STEP = 0.003  # From frame to frame.
 
 
 def film(
     frames: Shaped[np.ndarray, "..."],
-    face: FaceBox,
+    face_box: FaceBox,
     generator: np.random.Generator,
     strength: float = 0.4,
 ) -> UInt8[np.ndarray, "n height width 3"]:
     """Film a picture or a clip with a camera that is drawn.
 
+    The camera is drawn once. Noise is drawn for each frame, and in a clip a hand moves the camera
+    a little from frame to frame.
+
     Args:
-        frames: uint8, (n, height, width, 3), RGB, 0..255, of either class.
-        face: In pixels of the frames: for the size of things.
-        generator: Draws.
-        strength: How often anything is changed, 0 (never) to 1. Between 0.4 and 1 the experiments
-            saw no difference.
+        frames: Of either class, uint8, (n, height, width, 3), RGB, 0..255.
+        face_box: In pixels of the frames.
+        generator: Draws the camera and its noise; the same generator gives the same result.
+        strength: How likely each change is, 0..1; 0 leaves the frames as they are.
+
+    Returns:
+        RGB, 0..255.
 
     Raises:
-        InputError: wrong shape, type or strength, or a face outside the frames.
+        InputError: wrong shape, type or strength, no frame, or a face box that is empty or outside
+            of the frames.
     """
-    require_frames(frames, face)
+    view = require_frames(frames, face_box)
     if not 0 <= strength <= 1:
         raise InputError(f"expected a strength of 0 to 1, got {strength}")
     if strength == 0:
-        return frames
-    unit = CROP_SCALE * max(face.width_px, face.height_px)
-    seed = int(generator.integers(2**62))
-    shakes = _shake(generator, len(frames), unit)
-    made = []
-    for frame, shake in zip(frames, shakes, strict=True):
-        # The same seed for each frame: the camera is the clip's. Noise is not.
-        made.append(_take(frame, unit, np.random.default_rng(seed), generator, strength, shake))
-    return np.stack(made)
+        return frames.copy()
+    draws = Draws(generator)
+    lens, sensor = _lens(draws, view, strength), _sensor(draws, view, strength)
+    sharpening = draws.uniform(0, 1.2) if draws.chance(0.4 * strength) else None
+    is_coded, quality = draws.chance(0.6 * strength), draws.uniform(0, 1)
+    is_video = draws.chance(0.5) and len(frames) > 1
+    made = np.empty_like(frames)
+    for number, hand in enumerate(_hand(draws, view, len(frames))):
+        pixels = sensor(lens(_moved(frames[number], hand)))
+        if sharpening is not None:
+            soft = cv2.GaussianBlur(pixels, (0, 0), view.fine)
+            pixels = np.asarray(
+                cv2.addWeighted(pixels, 1 + sharpening, soft, -sharpening, 0), np.uint8
+            )
+        if is_coded and not is_video:
+            pixels = as_jpeg(pixels, int(35 + 62 * quality))
+        made[number] = pixels
+    return as_video(made, round(36 - 18 * quality)) if is_coded and is_video else made
 
 
-def _shake(
-    generator: np.random.Generator, num_frames: int, unit: float
-) -> Float[np.ndarray, "n 2"]:
-    """Where the camera has moved to in each frame, in pixels."""
-    steps = generator.normal(0, _SHAKE * unit, (num_frames, 2))
-    steps[0] = 0
-    return np.asarray(steps.cumsum(0).clip(-0.03 * unit, 0.03 * unit))
+def _hand(draws: Draws, view: View, num_frames: int) -> list[Float[np.ndarray, "2 3"]]:
+    """Where the picture moves to in each frame, as a hand moves a camera: shift and zoom."""
+    shift = draws.generator.normal(0, _STEP, (num_frames, 2))
+    zoom = draws.generator.normal(0, _ZOOM_STEP, num_frames)
+    shift[0] = zoom[0] = 0
+    shift = shift.cumsum(0).clip(-_FARTHEST, _FARTHEST) * view.unit_px
+    scale = np.exp(zoom.cumsum().clip(-_FARTHEST, _FARTHEST))
+    middle = np.array(view.face.centre)
+    moved = middle - scale[:, None] * middle + shift
+    return [
+        np.array([[size, 0, x], [0, size, y]])
+        for size, (x, y) in zip(scale.tolist(), moved.tolist(), strict=True)
+    ]
 
 
-def _take(
-    frame: UInt8[np.ndarray, "height width 3"],
-    unit: float,
-    drawn: np.random.Generator,
-    fresh: np.random.Generator,
-    strength: float,
-    shake: Float[np.ndarray, " 2"],
-) -> UInt8[np.ndarray, "height width 3"]:
-    """One frame.
-
-    Args:
-        frame: RGB.
-        unit: Side of the usual crop, in pixels.
-        drawn: At its start, so that all frames draw the same.
-        fresh: Goes on from frame to frame.
-        strength: As for `film`.
-        shake: Of this frame, (x, y) in pixels.
-    """
-    height, width = frame.shape[:2]
-    shown = frame
-    if shake.any():
-        move = np.array([[1, 0, shake[0]], [0, 1, shake[1]]])
-        shown = np.asarray(
-            cv2.warpAffine(shown, move, (width, height), borderMode=cv2.BORDER_REFLECT_101)
-        )
-    if _chance(drawn, 0.5 * strength):
-        shown = resample(shown, drawn, 0.35)
-    if _chance(drawn, 0.4 * strength):
-        shown = np.asarray(
-            cv2.GaussianBlur(shown, (0, 0), _log_uniform(drawn, 0.3, 1.6) * unit / _USUAL_PX)
-        )
-    if _chance(drawn, 0.15 * strength):
-        shown = _blur_by_motion(shown, drawn)
-    light = shown.astype(np.float32) / 255
-    if _chance(drawn, 0.8 * strength):
-        light = _develop(light, drawn)
-    if _chance(drawn, 0.15 * strength):
-        knots = max(2, min(64, round(2 * width / unit)))
-        coarse = drawn.uniform(-1, 1, (knots, knots)).astype(np.float32)
-        shade = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        light = light * (1 + drawn.uniform(0, 0.35) * shade[..., None])
-    if _chance(drawn, 0.5 * strength):
-        light = light + _noise(light.shape, drawn, fresh)
-    shown = np.clip(light * 255 + 0.5, 0, 255).astype(np.uint8)
-    if _chance(drawn, 0.4 * strength):
-        amount = drawn.uniform(0, 1.2)
-        soft = cv2.GaussianBlur(shown, (0, 0), 1.0)
-        shown = np.asarray(cv2.addWeighted(shown, 1 + amount, soft, -amount, 0))
-    if _chance(drawn, 0.6 * strength):
-        shown = compress(shown, int(drawn.integers(35, 97)))
-    return np.asarray(shown, np.uint8)
+def _moved(pixels: Pixels, hand: Float[np.ndarray, "2 3"]) -> Pixels:
+    """A picture, shifted and zoomed; beyond its edges it is mirrored."""
+    if np.array_equal(hand, np.eye(2, 3)):
+        return pixels
+    height, width, _ = pixels.shape
+    border = cv2.BORDER_REFLECT_101
+    moved = cv2.warpAffine(pixels, hand, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
+    return np.asarray(moved, np.uint8)
 
 
-def _develop(light: np.ndarray, drawn: np.random.Generator) -> np.ndarray:
-    """White balance, exposure, colours, gamma, a curve and a grey black."""
-    balance = np.exp(drawn.normal(0, 0.08, 3)).astype(np.float32)
-    light = light * balance * _log_uniform(drawn, 0.67, 1.42)
-    grey = light.mean(2, keepdims=True)
-    light = np.clip(grey + (light - grey) * drawn.uniform(0.5, 1.4), 0, 1)
-    light = light ** _log_uniform(drawn, 0.7, 1.42)
-    curve, black = drawn.uniform(-0.25, 0.4), drawn.uniform(0, 0.08)
-    light = (1 - curve) * light + curve * light * light * (3 - 2 * light)
-    return np.asarray(light * (1 - black) + black, np.float32)
+def _lens(draws: Draws, view: View, strength: float) -> Callable[[Pixels], Pixels]:
+    """Fewer pixels, a lens out of focus, motion."""
+    steps: list[Callable[[Pixels], Pixels]] = []
+    if draws.chance(0.5 * strength):
+        seed = int(draws.generator.integers(2**62))
+
+        def resize(pixels: Pixels) -> Pixels:
+            return resampled(pixels, Draws(np.random.default_rng(seed)), view, 0.35)
+
+        steps.append(resize)
+    if draws.chance(0.4 * strength):
+        sigma = view.scale * draws.log_uniform(0.3, 1.6)
+        steps.append(lambda pixels: np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.uint8))
+    if draws.chance(0.15 * strength):
+        kernel = _motion(draws, view)
+        steps.append(lambda pixels: np.asarray(cv2.filter2D(pixels, -1, kernel), np.uint8))
+
+    def see(pixels: Pixels) -> Pixels:
+        for step in steps:
+            pixels = step(pixels)
+        return pixels
+
+    return see
 
 
-def _blur_by_motion(shown: np.ndarray, drawn: np.random.Generator) -> np.ndarray:
-    """Along a line of 3 to 7 pixels."""
-    length = int(drawn.integers(3, 8))
+def _motion(draws: Draws, view: View) -> Float32[np.ndarray, "side side"]:
+    """The kernel of a motion in some direction, 3 to 7 pixels long."""
+    length = max(3, round((3 + draws.below(5)) * view.fine))
     line = np.zeros((length, length), np.float32)
     line[length // 2] = 1 / length
     middle = (length / 2 - 0.5, length / 2 - 0.5)
-    turn = cv2.getRotationMatrix2D(middle, drawn.uniform(0, 180), 1)
-    return np.asarray(cv2.filter2D(shown, -1, cv2.warpAffine(line, turn, (length, length))))
+    turn = cv2.getRotationMatrix2D(middle, draws.uniform(0, 180), 1)
+    return np.asarray(cv2.warpAffine(line, turn, (length, length)), np.float32)
 
 
-def _noise(
-    shape: tuple[int, ...], drawn: np.random.Generator, fresh: np.random.Generator
-) -> np.ndarray:
-    """The sensor's, fine or, where it was smoothed away, coarse."""
-    noise = fresh.standard_normal(shape).astype(np.float32)
-    if _chance(drawn, 0.5):
-        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), _log_uniform(drawn, 0.4, 1.2)))
-        noise /= noise.std() + 1e-6
-    return np.asarray(_log_uniform(drawn, 0.004, 0.06) * noise)
+def _sensor(draws: Draws, view: View, strength: float) -> Callable[[Pixels], Pixels]:
+    """Exposure and colours, uneven light, noise."""
+    develop = _development(draws) if draws.chance(0.8 * strength) else None
+    shade = None
+    if draws.chance(0.15 * strength):
+        surface = 1 + np.float32(draws.uniform(0, 0.35)) * draws.surface(view, 2)
+        shade = cv2.merge([np.asarray(surface, np.float32)] * 3)
+    noise = sigma = None
+    if draws.chance(0.5 * strength):
+        noise = np.float32(draws.log_uniform(0.004, 0.06))
+        sigma = draws.log_uniform(0.4, 1.2) if draws.chance(0.5) else None
+
+    def record(pixels: Pixels) -> Pixels:
+        if develop is None and shade is None and noise is None:
+            return pixels
+        values = pixels.astype(np.float32) / np.float32(255)
+        if develop is not None:
+            values = develop(values)
+        if shade is not None:
+            values = np.asarray(cv2.multiply(values, shade), np.float32)
+        if noise is not None:
+            values = values + noise * draws.grain(view, sigma)
+        return np.asarray(np.clip(values * 255 + 0.5, 0, 255), np.uint8)
+
+    return record
 
 
-def _chance(generator: np.random.Generator, share: float) -> bool:
-    return bool(generator.random() < share)
+def _development(draws: Draws) -> Callable[[Values], Values]:
+    """White balance, exposure, saturation, gamma, an S curve and a grey black."""
+    balance = np.exp([draws.normal(0.08) for _ in range(3)]) * draws.log_uniform(0.67, 1.42)
+    saturation, gamma = draws.uniform(0.5, 1.4), draws.log_uniform(0.7, 1.42)
+    curve, black = np.float32(draws.uniform(-0.25, 0.4)), np.float32(draws.uniform(0, 0.08))
+    colours = (saturation * np.eye(3) + (1 - saturation) / 3) * balance
+    mixing = np.column_stack([colours, np.zeros(3)]).astype(np.float32)
 
+    def develop(values: Values) -> Values:
+        values = np.clip(np.asarray(cv2.transform(values, mixing), np.float32), 0, 1)
+        values = np.asarray(cv2.pow(values, gamma), np.float32)
+        values = (1 - curve) * values + curve * values * values * (3 - 2 * values)
+        return np.asarray(values * (1 - black) + black, np.float32)
 
-def _log_uniform(generator: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(generator.uniform(np.log(low), np.log(high))))
+    return develop

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Shaped, UInt8
 
 from vivant.attacks.camera import to_light, to_pixels
 from vivant.attacks.coding import as_jpeg, resampled
@@ -60,9 +60,9 @@ def draw_medium(
 
 
 def recapture(
-    frames: UInt8[np.ndarray, "n height width 3"],
+    frames: Shaped[np.ndarray, "..."],
     face_box: FaceBox,
-    background: UInt8[np.ndarray, "other_height other_width 3"],
+    background: Shaped[np.ndarray, "..."],
     medium: Medium,
     generator: np.random.Generator,
     ranges: Ranges = "all",
@@ -74,9 +74,11 @@ def recapture(
     face stays where it is but for that hand.
 
     Args:
-        frames: Bona fide, RGB, 0..255: a crop of the face or a whole picture.
+        frames: Bona fide, uint8, (n, height, width, 3), RGB, 0..255: a crop of the face or a whole
+            picture.
         face_box: In pixels of the frames.
-        background: Another picture, RGB, 0..255: what is behind the medium, and mirrored in it.
+        background: Another picture, uint8, (height, width, 3), RGB, 0..255: what is behind the
+            medium, and mirrored in it.
         medium: What the frames are shown on.
         generator: Draws all parameters; the same generator gives the same result.
         ranges: Which part of each parameter's range is drawn from: train on one half and test on
@@ -90,7 +92,8 @@ def recapture(
             frames, or no such medium.
     """
     view = require_frames(frames, face_box)
-    if background.dtype != np.uint8 or background.shape[2:] != (3,) or not background.size:
+    is_rgb = background.ndim == 3 and background.shape[2] == 3
+    if background.dtype != np.uint8 or not is_rgb or not background.size:
         raise InputError(
             "expected a uint8 background of shape (height, width, 3), got "
             f"{background.dtype} {background.shape}"
