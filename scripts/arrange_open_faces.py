@@ -1,116 +1,276 @@
 """Arranges openly licensed faces for `vivant data prepare manifest`.
 
     python scripts/arrange_open_faces.py FOLDER OUT
+    vivant data prepare manifest OUT --out STORE --margin 2.6
 
 FOLDER has pictures and a MANIFEST.csv with the columns path, label (bona_fide or background),
-subject, set, and any others. OUT gets a working copy of the bona fide pictures, whose black or
-white letterbox bars are cut off, and the lower-case manifest.csv that the `manifest` reader takes:
-one still presentation a picture, `split` by subject within each set, one subject of five on the
-dev side. Videos are passed over. A picture that cannot be read stops nothing: it is named at the
-end. What is there already is not made again.
+subject and set, and optionally sha256 and any others. OUT becomes a working copy:
+
+- the bona fide pictures without their letterbox bars (black or white) and mirrored edges; a
+  picture without them is copied byte for byte;
+- `manifest.csv` for the `manifest` reader, one still presentation a picture. The subject is named
+  `SET/SUBJECT`; the columns `set` and the labels of age, gender and race are kept for breakdowns.
+  One subject of five of each set is on the dev side, the others on the train side; a set of one
+  subject is trained with;
+- `backgrounds/`: the pictures of screens and rooms.
+
+Pictures become stills and not series: their rate is not known, and a training that moves stills
+itself moves those of both classes alike. Videos are passed over.
+
+A picture that cannot be used stops nothing: it is named at the end. What is there already is not
+made again, so the same command goes on where it was stopped.
 """
 
 import argparse
 import csv
 import hashlib
+import io
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from vivant.files import write_whole
+from vivant.files import remove_unfinished, write_whole
 
 DEV_SHARE = 0.2
-_DARK, _BRIGHT = 12, 243
+_REQUIRED = ("path", "label", "subject", "set")
+_KEPT = ("mask", "age_label", "gender_label", "race_label")
 _VIDEOS = (".mpg", ".mp4", ".mov", ".avi", ".webm")
-_KEPT = ("subject", "set", "mask", "age_label", "gender_label", "race_label")
-_QUALITY = 98
+_BACKGROUNDS = "backgrounds"
+_DARK, _BRIGHT = 12, 243  # JPEG leaves noise in black and white.
+_BLENDED = 2  # Rows beside a bar that resizing has mixed with it.
+_MIRRORED = (0.1, 0.33)  # Shares of a picture between which a mirrored edge is looked for.
+_ALIKE = 0.02  # A mirrored edge differs by 0.000 of its contrast; other pictures by 0.029 and more.
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 98, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111)
+
+
+@dataclass
+class Report:
+    """What was done."""
+
+    num_pictures: Counter[str] = field(default_factory=Counter)
+    """In the manifest, by set."""
+    num_cut: Counter[str] = field(default_factory=Counter)
+    """Those that lost bars or mirrored edges, by set."""
+    num_backgrounds: int = 0
+    num_videos: int = 0
+    problems: list[str] = field(default_factory=list)
 
 
 def without_bars(picture: np.ndarray) -> np.ndarray:
-    """A picture without rows and columns at its edges that are all black, or all white.
+    """A picture without letterbox bars, black or white, and without mirrored edges.
 
     Args:
         picture: (height, width, 3), uint8.
 
-    >>> framed = np.zeros((6, 8, 3), np.uint8)
-    >>> framed[1:5] = 100
+    >>> framed = np.zeros((60, 80, 3), np.uint8)
+    >>> framed[10:50] = np.arange(80, 160)[:, None]
     >>> without_bars(framed).shape
-    (4, 8, 3)
+    (36, 80, 3)
     """
     for empty in (picture.max(2) <= _DARK, picture.min(2) >= _BRIGHT):
-        rows, columns = np.flatnonzero(~empty.all(1)), np.flatnonzero(~empty.all(0))
-        if len(rows) and len(columns):
-            picture = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        (y0, y1), (x0, x1) = (_filled(empty.all(axis)) for axis in (1, 0))
+        if y1 - y0 > 0 and x1 - x0 > 0:
+            picture = picture[y0:y1, x0:x1]
+    for axis in (0, 1):
+        grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2GRAY)
+        lines = grey if axis == 0 else grey.T
+        first, last = _mirrored(lines), len(lines) - _mirrored(lines[::-1])
+        picture = picture[first:last] if axis == 0 else picture[:, first:last]
     return picture
 
 
-def side_of(subject: str, subjects: Sequence[str]) -> str:
-    """`train` or `dev`: one subject of five, the same whatever else there is.
+def _filled(empty: np.ndarray) -> tuple[int, int]:
+    """Where a picture begins and ends along an axis whose lines are empty or not."""
+    filled = np.flatnonzero(~empty)
+    if not len(filled):
+        return 0, len(empty)
+    first, end = int(filled[0]), int(filled[-1]) + 1
+    first += _BLENDED * (first > 0)
+    end -= _BLENDED * (end < len(empty))
+    return first, end
+
+
+def _mirrored(lines: np.ndarray) -> int:
+    """How many lines at the beginning are those after them in reverse."""
+    num = len(lines)
+    few = cv2.resize(lines, (48, num), interpolation=cv2.INTER_AREA).astype(np.float32)
+    least, most = (round(share * num) for share in _MIRRORED)
+    found = (_ALIKE, 0)
+    for length in range(max(1, least), most + 1):
+        edge, inner = few[:length][::-1], few[length : 2 * length]
+        contrast = max(1.0, float(edge.std()))
+        found = min(found, (float(np.abs(edge - inner).mean()) / contrast, length))
+    return found[1]
+
+
+def sides_of(subjects: Sequence[str]) -> dict[str, str]:
+    """`train` or `dev` of each subject of a set: one of five on the dev side, chosen by a hash.
+
+    >>> sorted(sides_of(["a", "b", "c", "d", "e"]).values())
+    ['dev', 'train', 'train', 'train', 'train']
+    >>> sides_of(["a"])
+    {'a': 'train'}
+    """
+    order = sorted(subjects, key=lambda name: hashlib.sha256(name.encode()).digest())
+    num_dev = max(1, round(DEV_SHARE * len(order))) if len(order) > 1 else 0
+    return {name: "dev" if rank < num_dev else "train" for rank, name in enumerate(order)}
+
+
+def evenly(rows: Sequence[Mapping[str, str]], most: int | None) -> list[Mapping[str, str]]:
+    """At most so many rows of a set: as many of each subject as of the others, spread over time.
 
     Args:
-        subject: Who.
-        subjects: All of the set: one alone is trained with.
+        rows: Of one set, those of a subject in the order of filming.
+        most: None: all.
     """
-    if len(subjects) < 2:
-        return "train"
-    rank = sorted(subjects, key=lambda name: hashlib.sha256(name.encode()).digest()).index(subject)
-    return "dev" if rank < max(1, round(DEV_SHARE * len(subjects))) else "train"
+    if most is None or len(rows) <= most:
+        return [*rows]
+    by_subject: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        by_subject.setdefault(row["subject"], []).append(row)
+    counts = dict.fromkeys(by_subject, 0)
+    while sum(counts.values()) < most:
+        open_ = [name for name, found in by_subject.items() if counts[name] < len(found)]
+        for name in open_[: most - sum(counts.values())]:
+            counts[name] += 1
+    return [
+        by_subject[name][place]
+        for name, count in counts.items()
+        if count
+        for place in np.linspace(0, len(by_subject[name]) - 1, count).round().astype(int)
+    ]
 
 
-def copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path, row: Mapping[str, str]) -> bool:
     """Write a picture without its bars; one without bars is copied byte for byte.
 
+    Args:
+        source: The picture.
+        target: Where to; what is there already is kept.
+        row: Of MANIFEST.csv.
+
+    Returns:
+        Whether something was cut off.
+
     Raises:
-        ValueError: it cannot be read.
+        ValueError: it cannot be read, or is not what MANIFEST.csv names.
+        OSError: it cannot be read or written.
     """
-    if target.exists():
-        return
     content = source.read_bytes()
+    if row.get("sha256") and hashlib.sha256(content).hexdigest() != row["sha256"]:
+        raise ValueError("its SHA-256 is not that of MANIFEST.csv")
+    there = target.read_bytes() if target.exists() else None
+    if there is not None:
+        return there != content
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
-        raise ValueError("it is no picture that OpenCV can read")
+        raise ValueError("it is not a picture that OpenCV can read")
     cropped = without_bars(np.asarray(picture, np.uint8))
-    if cropped.shape != picture.shape:
-        settings = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-        _, encoded = cv2.imencode(source.suffix, cropped, settings)
-        content = encoded.tobytes()
+    is_cut = cropped.shape != picture.shape
+    if is_cut:
+        suffix = target.suffix.lower()
+        options = _JPEG if suffix in (".jpg", ".jpeg") else ()
+        content = cv2.imencode(suffix, np.ascontiguousarray(cropped), options)[1].tobytes()
     write_whole(target, content)
+    return is_cut
 
 
-def arrange(folder: Path, out: Path) -> list[str]:
-    """Do it; returns what could not be read, with its reason."""
-    with (folder / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["label"] == "bona_fide"]
-    rows = [row for row in rows if not row["path"].lower().endswith(_VIDEOS)]
-    subjects: dict[str, list[str]] = {}
+def arrange(folder: Path, out: Path, most_per_set: int | None = None) -> Report:
+    """Make the working copy.
+
+    Args:
+        folder: Pictures and their MANIFEST.csv.
+        out: Where to; made if it is not there.
+        most_per_set: Pictures of a set at most; None: all.
+
+    Raises:
+        ValueError: MANIFEST.csv lacks a column, or both folders are one.
+        OSError: MANIFEST.csv cannot be read, or OUT cannot be written.
+    """
+    if out.resolve() == folder.resolve():
+        raise ValueError(f"expected another folder than {folder} to write to")
+    report = Report()
+    out.mkdir(parents=True, exist_ok=True)
+    out.chmod(0o700)  # Faces are biometric data.
+    remove_unfinished(out)
+    by_set: dict[str, list[Mapping[str, str]]] = {}
+    for row in _read(folder / "MANIFEST.csv"):
+        path = PurePosixPath(row["path"])
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            report.problems.append(f"{row['path']!r}: expected a path below {folder}")
+        elif row["label"] == "background":
+            try:
+                copy(folder / path, out / _BACKGROUNDS / path, row)
+                report.num_backgrounds += 1
+            except (OSError, ValueError) as error:
+                report.problems.append(f"{path}: {error}")
+        elif row["label"] != "bona_fide":
+            report.problems.append(f"{path}: expected bona_fide or background: {row['label']!r}")
+        elif path.suffix.lower() in _VIDEOS:
+            report.num_videos += 1
+        else:
+            by_set.setdefault(row["set"], []).append(row)
+    lines = []
+    for name, rows in by_set.items():
+        sides = sides_of(sorted({row["subject"] for row in rows}))
+        lines += _arrange_set(folder, out, evenly(rows, most_per_set), sides, report)
+        print(f"{name}: {report.num_pictures[name]} pictures", flush=True)
+    write_whole(out / "manifest.csv", _table(lines))
+    return report
+
+
+def _arrange_set(
+    folder: Path,
+    out: Path,
+    rows: Sequence[Mapping[str, str]],
+    sides: Mapping[str, str],
+    report: Report,
+) -> list[dict[str, str]]:
+    """Copy the pictures of a set; returns their rows of manifest.csv."""
+    lines = []
     for row in rows:
-        if row["subject"] not in subjects.setdefault(row["set"], []):
-            subjects[row["set"]].append(row["subject"])
-    problems, made = [], []
-    for number, row in enumerate(rows, start=1):
+        path, set_ = row["path"], row["set"]
         try:
-            copy(folder / row["path"], out / row["path"])
+            report.num_cut[set_] += copy(folder / path, out / path, row)
         except (OSError, ValueError) as error:
-            problems.append(f"{row['path']}: {error}")
+            report.problems.append(f"{path}: {error}")
             continue
-        side = side_of(row["subject"], subjects[row["set"]])
-        kept = {name: row.get(name, "") for name in _KEPT}
-        kept["subject"] = f"{row['set']}/{row['subject']}"
-        made.append({"path": row["path"], "label": "bona_fide", "pai": "", "split": side} | kept)
-        if number % 500 == 0 or number == len(rows):
-            print(f"{number} of {len(rows)} pictures", flush=True)
-    if made:
-        lines = [",".join(made[0])]
-        lines += [",".join(_quoted(value) for value in row.values()) for row in made]
-        write_whole(out / "manifest.csv", "\n".join(lines) + "\n")
-    return problems
+        report.num_pictures[set_] += 1
+        lines.append(
+            {
+                "path": path,
+                "label": "bona_fide",
+                "pai": "",
+                "split": sides[row["subject"]],
+                "subject": f"{set_}/{row['subject']}",
+                "set": set_,
+                **{name: row.get(name) or "" for name in _KEPT},
+            }
+        )
+    return lines
 
 
-def _quoted(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"' if set(value) & set(',"\n') else value
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in _REQUIRED if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(f"expected the columns {', '.join(_REQUIRED)} in {path}")
+        return [*reader]
+
+
+def _table(lines: Sequence[Mapping[str, str]]) -> str:
+    text = io.StringIO()
+    names = ("path", "label", "pai", "split", "subject", "set", *_KEPT)
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -118,13 +278,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="pictures and their MANIFEST.csv")
     parser.add_argument("out", type=Path, help="working copy: made if it is not there")
+    parser.add_argument(
+        "--most-per-set", type=int, help="pictures of a set at most, evenly over its subjects"
+    )
     options = parser.parse_args(arguments)
-    if not (options.folder / "MANIFEST.csv").is_file():
-        sys.exit(f"expected MANIFEST.csv in {options.folder}, found none")
-    problems = arrange(options.folder, options.out)
-    for problem in problems:
+    if options.most_per_set is not None and options.most_per_set < 1:
+        sys.exit(f"expected --most-per-set of at least 1, got {options.most_per_set}")
+    try:
+        report = arrange(options.folder, options.out, options.most_per_set)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    for problem in report.problems:
         print(f"left out: {problem}")
-    print(f"{options.out}: {len(problems)} pictures left out")
+    print(
+        f"{options.out}: {report.num_pictures.total()} pictures of {len(report.num_pictures)} "
+        f"sets, {report.num_cut.total()} of them cut ({dict(report.num_cut)}); "
+        f"{report.num_backgrounds} backgrounds; {report.num_videos} videos passed over; "
+        f"{len(report.problems)} left out"
+    )
 
 
 if __name__ == "__main__":
