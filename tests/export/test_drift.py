@@ -45,7 +45,7 @@ class Written:
         self.seconds = seconds
         self.asked: list[list[int]] = []
 
-    def run(self, clips: np.ndarray) -> Scores:
+    def run(self, clips: np.ndarray, context: np.ndarray | None = None) -> Scores:
         clock, seconds = self.seconds
         clock.now_s += seconds
         which = clips[:, 0, 0, 0, 0]
@@ -70,12 +70,12 @@ def clips() -> JudgedClips:
     judged = np.zeros((6, 5, 1, 1, 3), np.uint8) + np.arange(6, dtype=np.uint8).reshape(
         6, 1, 1, 1, 1
     )
-    return JudgedClips(judged[:0], judged, np.array(IS_BONA_FIDE), "made-up")
+    return JudgedClips((judged[:0],), (judged,), np.array(IS_BONA_FIDE), "made-up")
 
 
 def judged(clips: JudgedClips, candidate: Written, before: Written | None = None) -> DriftReport:
     exact = before or Written(BEFORE, ANCHORS)
-    return judge_drift(run_all(exact, clips.judged), exact, candidate, clips)
+    return judge_drift(run_all(exact, clips.judged[0]), exact, candidate, clips)
 
 
 def test_same_answer_has_not_moved(clips: JudgedClips) -> None:
@@ -142,7 +142,7 @@ def test_speed_is_of_one_clip_and_the_first_does_not_count(
     monkeypatch.setattr(drift, "perf_counter", lambda: clock.now_s)
     slow = Written(BEFORE, ANCHORS, seconds=(clock, 0.3))
     fast = Written(BEFORE, ANCHORS, seconds=(clock, 0.1))
-    reference = run_all(Written(BEFORE, ANCHORS), clips.judged)
+    reference = run_all(Written(BEFORE, ANCHORS), clips.judged[0])
     report = judge_drift(reference, slow, fast, clips)
     assert report.times_as_fast == pytest.approx(3)
     assert slow.asked == [[0]] * 6
@@ -207,7 +207,7 @@ def test_many_clips_are_scored_some_at_a_time(
     batch: int, asked: list[list[int]], clips: JudgedClips
 ) -> None:
     runner = Written(BEFORE, np.arange(120).reshape(6, 5, 4))
-    scores = run_all(runner, clips.judged, batch)
+    scores = run_all(runner, clips.judged[0], batch=batch)
     assert runner.asked == asked
     np.testing.assert_array_equal(scores.bona_fide_score, np.float32(BEFORE))
     np.testing.assert_array_equal(scores.anchors, np.arange(120).reshape(6, 5, 4))

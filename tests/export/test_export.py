@@ -200,7 +200,7 @@ def clips() -> JudgedClips:
     """Random colours: one to calibrate with, two to judge by."""
     pictures = np.random.default_rng(10).integers(0, 256, (3, 5, 7, 7, 3), dtype=np.uint8)
     pictures = pictures.repeat(32, 2).repeat(32, 3)
-    return JudgedClips(pictures[:1], pictures[1:], np.array([True, False]), "made-up")
+    return JudgedClips((pictures[:1],), (pictures[1:],), np.array([True, False]), "made-up")
 
 
 @pytest.fixture
@@ -256,8 +256,8 @@ def test_int8_graph_is_what_it_says_in_both_runtimes(
     assert kinds["advise"] == {FLOAT}
     assert exported.parity == {}
     assert [report.runtime for report in exported.drift] == ["onnx int8", "openvino int8"]
-    score = OnnxRunner(exported.card_path).run(clips.judged).bona_fide_score
-    difference = np.abs(score - TorchRunner(trained).run(clips.judged).bona_fide_score)
+    score = OnnxRunner(exported.card_path).run(clips.judged[0]).bona_fide_score
+    difference = np.abs(score - TorchRunner(trained).run(clips.judged[0]).bona_fide_score)
     assert exported.drift[0].max_difference == pytest.approx(difference.max(), abs=1e-6)
     assert all(0 < report.max_difference < 0.2 for report in exported.drift)
 

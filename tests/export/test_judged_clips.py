@@ -51,38 +51,38 @@ def levels(clips: np.ndarray) -> list[int]:
 
 def test_every_fourth_subject_calibrates_and_the_others_judge(tmp_path: Path) -> None:
     clips = read(tmp_path, both("abcdef"))
-    assert levels(clips.calibration) == [0, 4, 9, 13], "a and e, bona fide and attack"
-    assert levels(clips.judged) == [1, 2, 3, 5, 10, 11, 12, 14], "b, c, d and f"
+    assert levels(clips.calibration[0]) == [0, 4, 9, 13], "a and e, bona fide and attack"
+    assert levels(clips.judged[0]) == [1, 2, 3, 5, 10, 11, 12, 14], "b, c, d and f"
     assert clips.is_bona_fide.tolist() == [True] * 4 + [False] * 4
     assert clips.source == "store"
 
 
 def test_clips_are_what_the_network_takes(tmp_path: Path) -> None:
     clips = read(tmp_path, both("ab"))
-    assert clips.calibration.shape == clips.judged.shape == (2, 5, 224, 224, 3)
-    assert clips.calibration.dtype == clips.judged.dtype == np.uint8
-    corner = clips.judged[0, 0, 20, 20].astype(int)
+    assert clips.calibration[0].shape == clips.judged[0].shape == (2, 5, 224, 224, 3)
+    assert clips.calibration[0].dtype == clips.judged[0].dtype == np.uint8
+    corner = clips.judged[0][0, 0, 20, 20].astype(int)
     assert corner[0] > corner[2] + 20, "RGB: red is upper left"
 
 
 def test_clip_is_the_middle_one(tmp_path: Path) -> None:
     long = row("b", BONA_FIDE, range(9))  # Five windows: the third has frames 2 to 6.
     clips = read(tmp_path, [*both("a"), long, row("b", ATTACK, [17] * 5)])
-    assert levels(clips.judged[0]) == [2, 3, 4, 5, 6]
+    assert levels(clips.judged[0][0]) == [2, 3, 4, 5, 6]
 
 
 def test_two_subjects_are_enough(tmp_path: Path) -> None:
     rows = [row("a", ATTACK, [3] * 5), row("b", BONA_FIDE, [4] * 5), row("b", ATTACK, [5] * 5)]
     clips = read(tmp_path, rows)
-    assert levels(clips.calibration) == [3]
-    assert levels(clips.judged) == [4, 5]
+    assert levels(clips.calibration[0]) == [3]
+    assert levels(clips.judged[0]) == [4, 5]
 
 
 def test_where_nobody_says_who_is_seen_each_is_somebody_else(tmp_path: Path) -> None:
     rows = [row(None, Label(at % 2), [at] * 5) for at in range(6)]
     clips = read(tmp_path, rows)  # By path: attacks 1, 3, 5, then bona fide 0, 2, 4.
-    assert sorted(levels(clips.calibration)) == [1, 2]
-    assert levels(clips.judged) == [0, 4, 3, 5]
+    assert sorted(levels(clips.calibration[0])) == [1, 2]
+    assert levels(clips.judged[0]) == [0, 4, 3, 5]
     assert clips.is_bona_fide.tolist() == [True, True, False, False]
 
 
@@ -92,8 +92,8 @@ def test_half_of_each_label_is_taken_at_most_and_evenly(
     monkeypatch.setattr(judged_clips, "NUM_CALIBRATED", 2)
     monkeypatch.setattr(judged_clips, "NUM_JUDGED", 6)
     clips = read(tmp_path, both("abcdefgh"))
-    assert levels(clips.calibration) == [0, 9], "of a and e one of each label"
-    assert levels(clips.judged) == [1, 3, 7, 10, 12, 16], "of b c d f g h: b, d, h"
+    assert levels(clips.calibration[0]) == [0, 9], "of a and e one of each label"
+    assert levels(clips.judged[0]) == [1, 3, 7, 10, 12, 16], "of b c d f g h: b, d, h"
 
 
 def test_label_that_is_rare_is_not_filled_up(
@@ -102,7 +102,7 @@ def test_label_that_is_rare_is_not_filled_up(
     monkeypatch.setattr(judged_clips, "NUM_JUDGED", 4)
     rows = [row("b", BONA_FIDE, [at] * 5) for at in range(5)] + [row("c", ATTACK, [9] * 5)]
     clips = read(tmp_path, [*both("a"), *rows])
-    assert levels(clips.judged) == [0, 4, 9]
+    assert levels(clips.judged[0]) == [0, 4, 9]
 
 
 def test_many_clips_are_read_some_at_a_time(
@@ -110,7 +110,7 @@ def test_many_clips_are_read_some_at_a_time(
 ) -> None:
     monkeypatch.setattr(judged_clips, "_BATCH", 3)
     clips = read(tmp_path, both("abcdef"))
-    assert levels(clips.judged) == [1, 2, 3, 5, 10, 11, 12, 14]
+    assert levels(clips.judged[0]) == [1, 2, 3, 5, 10, 11, 12, 14]
 
 
 def test_who_has_no_clip_is_nobody(tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_who_has_no_clip_is_nobody(tmp_path: Path) -> None:
     short = row("0", BONA_FIDE, [1, 2])
     refused = prepared(presentation("1", subject="1"), [], refusal="TOO_LONG")
     clips = read(tmp_path, [short, refused, *both("ab")])
-    assert levels(clips.calibration) == [0, 9]
-    assert levels(clips.judged) == [1, 10]
+    assert levels(clips.calibration[0]) == [0, 9]
+    assert levels(clips.judged[0]) == [1, 10]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def plain(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
 def judged() -> JudgedClips:
     """A clip to calibrate with, and two to judge by."""
     clips = made_up_clips(3)
-    return JudgedClips(clips[:1], clips[1:], np.array([True, False]), "made-up")
+    return JudgedClips((clips[:1],), (clips[1:],), np.array([True, False]), "made-up")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from vivant.datasets.naming import divide
 from vivant.errors import TrainingError
+from vivant.geometry.crop import CONTEXT_SCALE, CROP_SCALE
 from vivant.preparation.clips import ClipStore
 from vivant.preparation.info import fingerprint
 from vivant.preparation.place import Place
@@ -12,7 +13,7 @@ from vivant.preparation.store import Store
 from vivant.records import Label, Presentation, Split
 from vivant.training.config import Experiment
 
-__all__ = ["RECAPTURED", "TrainingData", "data_for", "open_data", "with_recaptures"]
+__all__ = ["RECAPTURED", "TrainingData", "data_for", "open_data", "widest_crop", "with_recaptures"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,28 @@ def data_for(experiment: Experiment, folder: Place, protocol: str) -> TrainingDa
         experiment: Of what network, and whether it makes its attacks.
         folder: As for `open_data`.
         protocol: As for `open_data`.
+
+    Raises:
+        DataError: the store is too narrow for the widest crop that is drawn; else as `open_data`.
     """
     num_frames, recapture = experiment.network.num_frames, experiment.augment.recapture
-    return open_data(folder, protocol, num_frames, recapture=recapture)
+    found = open_data(folder, protocol, num_frames, recapture=recapture)
+    found.clips.require_margin(widest_crop(experiment))
+    return found
+
+
+def widest_crop(experiment: Experiment) -> float:
+    """Side of the widest crop that a training draws, as a multiple of the face's longer side.
+
+    >>> from vivant.recipes.starter import starter
+    >>> round(widest_crop(starter()), 2)
+    2.48
+    """
+    augment = experiment.augment
+    largest = augment.scale_range[1] if augment.enabled else CROP_SCALE
+    if experiment.network.advisor.context:
+        largest *= CONTEXT_SCALE / CROP_SCALE
+    return largest + 2 * (augment.shift if augment.enabled else 0)
 
 
 def with_recaptures(rows: Sequence[Presentation]) -> tuple[Presentation, ...]:
