@@ -353,7 +353,7 @@ def _crops(advisor: Advisor) -> list[tuple[int, int]]:
 
 def _weights(
     config: FitConfig, described: _Described, which: Bool[np.ndarray, " v"]
-) -> Float[np.ndarray, " v"]:
+) -> Float[np.ndarray, " used"]:
     """Each set counts alike, bona fide as much as attacks, screens more than prints; mean 1."""
     sets, species = described.sets[which], described.species[which]
     share = {"": 1.0, "replay": config.screens_per_print, "print": 1.0}
