@@ -171,7 +171,7 @@ def copy(source: Path, target: Path, row: Mapping[str, str]) -> bool:
     if picture is None:
         raise ValueError("it is not a picture that OpenCV can read")
     cropped = without_bars(np.asarray(picture, np.uint8))
-    is_cut = cropped.shape != picture.shape
+    is_cut = bool(cropped.shape != picture.shape)
     if is_cut:
         suffix = target.suffix.lower()
         options = _JPEG if suffix in (".jpg", ".jpeg") else ()

@@ -247,6 +247,75 @@ def test_pattern_without_pictures_is_refused(prepare: Preparer) -> None:
     assert row.refusal == "EMPTY_INPUT"
 
 
+@pytest.fixture(scope="module")
+def gaps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A series as NUAA's public copies have it: gaps, after which the person is elsewhere."""
+    folder = tmp_path_factory.mktemp("gaps")
+    (folder / "p").mkdir()
+    frames = swaying(12)
+    elsewhere = [np.roll(each, 200, axis=1)[:, :, ::-1] for each in swaying(6)]  # Blue light, too.
+    numbers = [*range(100, 136, 3), *range(200, 218, 3)]
+    for number, pixels in zip(numbers, [*frames, *elsewhere], strict=True):
+        (folder / "p" / f"7_{number}.png").write_bytes(png(np.ascontiguousarray(pixels)))
+    return folder
+
+
+def read_series(folder: Path, **settings: object) -> PreparedPresentation:
+    preparer = Preparer(folder, PreparationSettings(**settings), isolated=False)
+    return preparer(Presentation("p", Label.BONA_FIDE, None))
+
+
+@pytest.mark.regression
+def test_a_series_with_gaps_is_judged_by_what_is_known_of_it(gaps: Path, tmp_path: Path) -> None:
+    even = read_series(gaps, picture_rate=10)
+    assert "FACE_CHANGED" in even.faults
+    numbered = read_series(gaps, series="numbered", picture_rate=30)
+    assert (numbered.faults, numbered.is_still, len(numbered.frames)) == ((), False, 18)
+    # Numbers 100, 103 ... are 0, 0.1 ... s; 200 is 100 frames after the first.
+    times = [frame.time_s for frame in numbered.frames]
+    assert times == pytest.approx([*np.arange(12) / 10, *(100 + np.arange(0, 18, 3)) / 30])
+    clips = ClipStore(filled(tmp_path / "store", [numbered]).folder)
+    spans = [(rows[0], rows[-1]) for rows in clips.windows("p")]
+    assert spans == [(start, start + 4) for start in (*range(8), 12, 13)]  # None over the gap.
+
+
+def test_pictures_at_no_known_rate_are_stills(gaps: Path, tmp_path: Path) -> None:
+    row = read_series(gaps, series="still")
+    assert (row.faults, row.is_still, row.num_looks) == ((), True, 18)
+    clips = ClipStore(filled(tmp_path / "store", [row]).folder)
+    assert clips.windows("p") == tuple((place,) * 5 for place in range(18))
+    assert decode(clips.read([clips.windows("p")[3]])[0], 1.3, 47).crops.shape == (5, 47, 47, 3)
+
+
+def test_still_pictures_without_a_face_lose_nobody(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    nobody = np.full((480, 640, 3), 90, np.uint8)
+    for number, pixels in enumerate([*swaying(2), nobody, nobody]):
+        (tmp_path / "p" / f"{number}.png").write_bytes(png(pixels))
+    assert read_series(tmp_path, picture_rate=10).faults == ("FACE_LOST",)
+    found = read_series(tmp_path, series="still")
+    assert (found.faults, found.num_looks, len(found.frames)) == ((), 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "refusal", "message"),
+    [
+        (["a.png"], "UNSUPPORTED_FORMAT", "a.png: expected the number of its frame in the name"),
+        (["1_5.png", "2_5.png"], "UNSUPPORTED_FORMAT", "2_5.png: expected a number above 5"),
+        (["0.png", "99999999999999999999999.png"], "TOO_LONG", "--|numbers 9999"),
+    ],
+)
+def test_numbers_that_count_no_frames_are_refused(
+    tmp_path: Path, names: list[str], refusal: str, message: str
+) -> None:
+    (tmp_path / "p").mkdir()
+    for name in names:
+        (tmp_path / "p" / name).write_bytes(png(person()))
+    row = read_series(tmp_path, series="numbered")
+    assert row.refusal == refusal
+    assert any(part in (row.message or "") for part in message.split("|"))
+
+
 def test_fewer_frames_are_stored_in_groups_of_five(root: Path) -> None:
     few = Preparer(root, PreparationSettings(max_frames=10))
     row = few(BONA_FIDE)

@@ -10,7 +10,7 @@ from media import clip, pattern
 from vivant.errors import InputError, MediaError, Refusal
 from vivant.video.isolation import DecoderPool
 from vivant.video.limits import VideoLimits
-from vivant.video.pictures import picture_reader, read_pictures
+from vivant.video.pictures import picture_reader, read_pictures, read_stills
 
 LIMITS = VideoLimits()
 
@@ -39,6 +39,36 @@ def test_frames_come_a_tenth_of_a_second_apart(tmp_path: Path, isolated: bool) -
     assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.3])
     for frame in frames:
         np.testing.assert_array_equal(frame.pixels, pattern(frame.number))
+
+
+def test_numbers_say_when_pictures_were_taken(tmp_path: Path) -> None:
+    paths = written(tmp_path, 5)
+    numbers = [0, 3, 6, 36, 39]
+    frames = list(read_pictures(paths, 30.0, 0.1, LIMITS, None, numbers).frames)
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.2, 1.2, 1.3])
+    assert [frame.number for frame in frames] == [0, 1, 2, 3, 4]
+
+
+def test_numbers_do_not_reach_beyond_the_limit(tmp_path: Path) -> None:
+    paths = written(tmp_path, 2)
+    last = round(30 * LIMITS.max_seconds)
+    assert len(list(read_pictures(paths, 30.0, 0.1, LIMITS, None, [0, last]).frames)) == 2
+    with pytest.raises(MediaError, match="max_seconds") as caught:
+        read_pictures(paths, 30.0, 0.1, LIMITS, None, [0, last + 30])
+    assert caught.value.code is Refusal.TOO_LONG
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_all_stills_are_read(tmp_path: Path, isolated: bool) -> None:
+    paths = written(tmp_path, 4)
+    with DecoderPool(LIMITS) as pool:
+        media = read_stills(paths, 0.1, LIMITS, pool if isolated else None)
+        frames = list(media.frames)
+    assert media.is_still
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.3])
+    np.testing.assert_array_equal(frames[3].pixels, pattern(3))
+    with pytest.raises(MediaError, match="expected the pictures of a series"):
+        read_stills([], 0.1, LIMITS, None)
 
 
 def test_only_what_is_looked_at_is_read(tmp_path: Path) -> None:

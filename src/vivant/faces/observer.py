@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from vivant.faces.detectors.detector import Detector
 from vivant.faces.faults import clip_faults, frame_faults
-from vivant.faces.identity import History, appearance
+from vivant.faces.identity import Changes, History, appearance
 from vivant.faces.limits import QualityLimits
 from vivant.faces.look import Look
 from vivant.faces.mesh import FaceMesh
@@ -78,7 +78,11 @@ class Observer:
         Args:
             is_still: Whether it was a picture: then nobody asks it to move.
         """
-        return clip_faults(self.looks, self._history.changes(), self._limits, is_still=is_still)
+        return clip_faults(self.looks, self.changes(), self._limits, is_still=is_still)
+
+    def changes(self) -> Changes:
+        """How much the face and the scene have changed at most."""
+        return self._history.changes()
 
     def forget(self, before_s: float) -> None:
         """Let go of the looks before a time: a stream has no end."""

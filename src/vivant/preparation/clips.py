@@ -233,7 +233,7 @@ class ClipStore:
         if not usable.any():
             return ()
         if self._rows[path]["is_still"]:
-            return ((int(places[0]),) * self._num_frames,)
+            return tuple((int(place),) * self._num_frames for place in places[usable])
         # All looks, as a session sees them: those without a face are in nobody's clip, and neither
         # are two moments on both sides of one.
         positions = self._index.position[places]

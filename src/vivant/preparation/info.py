@@ -9,6 +9,7 @@ from typing import Any
 from vivant.errors import DataError
 from vivant.preparation.place import Place, sizes_below
 from vivant.preparation.store import Store
+from vivant.video.series import Series
 
 __all__ = ["describe", "fingerprint"]
 
@@ -69,7 +70,10 @@ def fingerprint(store: Store) -> str:
     """
     digest = hashlib.sha256()
     digest.update(f"{store.manifest.dataset} {store.manifest.is_synthetic} ".encode())
-    digest.update(store.manifest.settings.model_dump_json().encode())
+    settings = store.manifest.settings
+    # Stores that were made before there was the field keep their fingerprint.
+    absent = {"series"} if settings.series is Series.EVEN else None
+    digest.update(settings.model_dump_json(exclude=absent).encode())
     digest.update(json.dumps(store.manifest.models, sort_keys=True).encode())
     for row in store.presentations():
         told = {key: value for key, value in row.items() if key not in ("id", "message")}

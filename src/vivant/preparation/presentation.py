@@ -16,6 +16,8 @@ from vivant.depth.maps import DepthMaps
 from vivant.depth.surface import depth_map
 from vivant.errors import InputError, MediaError, Refusal
 from vivant.faces.detectors.blazeface import blazeface
+from vivant.faces.faults import clip_faults
+from vivant.faces.identity import Changes
 from vivant.faces.mesh import FaceMesh
 from vivant.faces.observer import Eyes, Observer
 from vivant.faces.track import Face
@@ -29,14 +31,16 @@ from vivant.preparation.record import (
 )
 from vivant.preparation.settings import PreparationSettings
 from vivant.preparation.square import Square, choose_quarters, place_square
-from vivant.records import Frame, Label, Presentation
+from vivant.records import Frame, Label, Presentation, Reason
 from vivant.video.frames import Media, read_media
 from vivant.video.isolation import DecoderPool
-from vivant.video.pictures import read_pictures
+from vivant.video.pictures import read_pictures, read_stills
+from vivant.video.series import Series, frame_numbers
 
 __all__ = ["Preparer", "preparer"]
 
 _DEPTH_PX = 160  # Side of a stored depth map, at most: the loss sees 14 pixels of a quarter crop.
+_CONNECTED = 2.0  # Intervals: across more, no clip is cut, and nobody is followed.
 _GROUP = 5  # Frames that are kept or left together where not all are: a clip.
 
 
@@ -91,13 +95,16 @@ class Preparer:
             files, is_clip = find_files(self._root, presentation, limits)
             digest, num_bytes = hashlib.sha256(), 0
             pictures: list[Path | bytes] = []
+            names = [file.name for file in files]
             for file, data in zip(files, read_files(files, limits), strict=True):
                 digest.update(data)
                 num_bytes += len(data)
                 # Read again when they are looked at; but fetched once.
                 pictures.append(file if isinstance(file, Path) else data)
             result = replace(result, sha256=digest.hexdigest(), num_bytes=num_bytes)
-            return self._prepare(result, self._open(pictures) if is_clip else self._read(data))
+            return self._prepare(
+                result, self._open(pictures, names) if is_clip else self._read(data)
+            )
         except MediaError as error:
             return replace(result, refusal=error.code.value, message=str(error))
         except _DepthMapError as error:
@@ -120,16 +127,24 @@ class Preparer:
             return read_media(data, interval_s, limits)
         return self._pool.read_media(data, interval_s)
 
-    def _open(self, pictures: Sequence[Path | bytes]) -> Media:
-        rate, limits = self._settings.picture_rate, self._settings.video_limits
-        return read_pictures(pictures, rate, self._settings.interval_s, limits, self._pool)
+    def _open(self, pictures: Sequence[Path | bytes], names: Sequence[str]) -> Media:
+        settings = self._settings
+        rate, interval_s, limits = settings.picture_rate, settings.interval_s, settings.video_limits
+        if settings.series is Series.STILL:
+            return read_stills(pictures, interval_s, limits, self._pool)
+        numbers = frame_numbers(names) if settings.series is Series.NUMBERED else None
+        return read_pictures(pictures, rate, interval_s, limits, self._pool, numbers)
 
     def _prepare(self, result: PreparedPresentation, media: Media) -> PreparedPresentation:
-        observer = Observer(self._eyes, self._settings.quality_limits)
+        observers = [Observer(self._eyes, self._settings.quality_limits)]
         kept: list[PreparedFrame] = []
         size, quarters = (0, 0), None
         quarter_turns = _quarter_turns(result.presentation)
+        before_s: float | None = None
         for position, taken in enumerate(media.frames):
+            if before_s is not None and self._is_apart(taken.time_s - before_s, media):
+                observers.append(Observer(self._eyes, self._settings.quality_limits))
+            observer, before_s = observers[-1], taken.time_s
             # Some owners' videos lie otherwise than they are to be shown, and do not say so.
             upright = np.ascontiguousarray(np.rot90(taken.pixels, -quarter_turns))
             frame = replace(taken, pixels=upright)
@@ -159,12 +174,32 @@ class Preparer:
         return replace(
             result,
             frames=tuple(_fewer(kept, self._settings.max_frames)),
-            num_looks=len(observer.looks),
+            num_looks=sum(len(each.looks) for each in observers),
             width_px=size[0],
             height_px=size[1],
             is_still=media.is_still,
-            faults=tuple(f.code.value for f in observer.faults(is_still=media.is_still)),
+            faults=self._clip_faults(observers, is_still=media.is_still),
         )
+
+    def _is_apart(self, seconds: float, media: Media) -> bool:
+        """Whether nothing is known of how one picture became the next."""
+        if self._settings.series is Series.NUMBERED:
+            return seconds > _CONNECTED * self._settings.interval_s
+        return media.is_still
+
+    def _clip_faults(self, observers: Sequence[Observer], *, is_still: bool) -> tuple[str, ...]:
+        """What is wrong with a presentation as a whole, judged within its parts alone."""
+        looks = [look for each in observers for look in each.looks]
+        changes = [each.changes() for each in observers]
+        worst = Changes(
+            likeness=min(each.likeness for each in changes),
+            colour=max(each.colour for each in changes),
+            scene=max(each.scene for each in changes),
+        )
+        found = clip_faults(looks, worst, self._settings.quality_limits, is_still=is_still)
+        codes = tuple(fault.code.value for fault in found)
+        # A picture without a face says nothing of the next one.
+        return tuple(code for code in codes if not (is_still and code == Reason.FACE_LOST.value))
 
     def _encode(self, crop: UInt8[np.ndarray, "side side 3"]) -> bytes:
         options = (cv2.IMWRITE_JPEG_QUALITY, self._settings.jpeg_quality)

@@ -62,7 +62,7 @@ class PreparedPresentation:
     """Of the frames; 0 where it was refused before the first."""
     height_px: int = 0
     is_still: bool = False
-    """A picture: its one frame stands for all of a clip's."""
+    """A picture, or pictures at no known rate: one frame stands for all of a clip's."""
     sha256: str | None = None
     """Of the file, or of a clip's pictures one after the other; None where it cannot be read."""
     num_bytes: int = 0

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vivant.faces.limits import QualityLimits
 from vivant.video.limits import VideoLimits
+from vivant.video.series import Series
 
 __all__ = ["PreparationSettings"]
 
@@ -41,6 +42,8 @@ class PreparationSettings(BaseModel):
     """Frames to store of a presentation at most, in groups of five; None: all."""
     picture_rate: float = Field(30, gt=0)
     """Frames in a second, of folders of pictures, which do not say it."""
+    series: Series = Series.EVEN
+    """What is known of when the pictures of a folder were taken."""
     depth_maps: bool = False
     """Whether depth is read from maps of the user's, instead of the face's mesh."""
     video_limits: VideoLimits = Field(default_factory=_of_own_data)

@@ -21,7 +21,7 @@ class Media:
     """A file that is being decoded."""
 
     is_still: bool
-    """A picture, not a video: it has one frame."""
+    """A picture, not a video: it has one frame. Or pictures of no known rate: see `read_stills`."""
     frames: Iterator[Frame]
     """The frames that are looked at, about one interval apart. It may end in a MediaError."""
 

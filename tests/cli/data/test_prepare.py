@@ -55,6 +55,20 @@ def test_frames_can_be_fewer(root: Path, tmp_path: Path) -> None:
     assert Store(out).frames().count_rows() == 10
 
 
+def test_what_is_stored_and_how_pictures_follow_is_said(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "store"
+    prepare = ("prepare", "folder", root, "--out", out, "--workers", 1, "--trusted")
+    code, text = run(*prepare, "--margin", 2.6, "--series", "still", "--picture-rate", 25)
+    assert code == 0, text
+    settings = Store(out).manifest.settings
+    assert (settings.margin, settings.series, settings.picture_rate) == (2.6, "still", 25)
+    answer = CliRunner().invoke(app, ["data", *map(str, prepare)])
+    assert "margin: 2.6 there, 1.75 now" in str(answer.exception)
+    assert "series: still there, even now" in str(answer.exception)
+    assert run(*prepare, "--series", "odd")[0] == 2
+    assert run(*prepare, "--margin", 0.5)[0] == 2
+
+
 @pytest.mark.slow
 def test_killed_with_all_that_it_started_it_goes_on(root: Path, tmp_path: Path) -> None:
     """kill -9 of the command, of a worker, of a decoder: the same rows in the end."""

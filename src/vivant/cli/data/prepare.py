@@ -21,6 +21,7 @@ from vivant.cli.engine import (
 )
 from vivant.parallel import num_cores
 from vivant.plugins import find
+from vivant.video.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +34,35 @@ __all__ = ["prepare"]
 
 _SHOWN = 20
 _TELL_S = 30.0  # Between two lines where there is no terminal to draw a bar on.
+
+DepthMaps = Annotated[
+    Path | None,
+    typer.Option(
+        help="Take depth from this folder instead of the face's mesh: "
+        "<path without ending>/<time in ms>.png, such as PRNet's."
+    ),
+]
+Margin = Annotated[
+    float,
+    typer.Option(
+        min=1,
+        max=4,
+        help="Side of the stored square as a multiple of the face's longer side. It must hold the "
+        "widest crop of the model; models that see a second, wider crop need 2.6.",
+    ),
+]
+SeriesKind = Annotated[
+    Series,
+    typer.Option(
+        help="How the pictures of a folder follow each other. even: at the camera's rate. "
+        "numbered: by the last number in each name, and a missing number is a missing frame. "
+        "still: at no known rate; each picture is a clip of its own, and motion and change are "
+        "not judged."
+    ),
+]
+PictureRate = Annotated[
+    float, typer.Option(min=0.01, help="Frames in a second, of the pictures of a folder.")
+]
 
 
 def prepare(
@@ -54,22 +84,10 @@ def prepare(
     frames: Annotated[
         str, typer.Option(help="Frames to store of each presentation: all, or at most so many.")
     ] = "all",
-    depth_maps: Annotated[
-        Path | None,
-        typer.Option(
-            help="Take depth from this folder instead of the face's mesh: "
-            "<path without ending>/<time in ms>.png, such as PRNet's."
-        ),
-    ] = None,
-    margin: Annotated[
-        float,
-        typer.Option(
-            min=1,
-            max=4,
-            help="Side of what is stored about a face, as a multiple of the face's longer side. "
-            "Models that see a second, wider crop need 2.6.",
-        ),
-    ] = 1.75,
+    depth_maps: DepthMaps = None,
+    margin: Margin = 1.75,
+    series: SeriesKind = Series.EVEN,
+    picture_rate: PictureRate = 30,
     trusted: Annotated[
         bool,
         typer.Option(
@@ -104,7 +122,11 @@ def prepare(
     source, target = to_place(root), to_place(out)
     reading, made_up = read_data_set(dataset, source)
     settings = PreparationSettings(
-        max_frames=limit, depth_maps=depth_maps is not None, margin=margin
+        max_frames=limit,
+        depth_maps=depth_maps is not None,
+        margin=margin,
+        series=series,
+        picture_rate=picture_rate,
     )
     store = Store.create(target, current_manifest(dataset.name, settings, is_synthetic=made_up))
     rows, num_all = reading.presentations, len(reading.presentations)
