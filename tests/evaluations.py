@@ -23,9 +23,9 @@ class GreyRunner(MadeUpRunner):
     def __init__(self, card_: ModelCard | None = None) -> None:
         super().__init__(0.5, card_ or card())
 
-    def run(self, clips: np.ndarray) -> Scores:
+    def run(self, clips: np.ndarray, context: np.ndarray | None = None) -> Scores:
         self.scores = [float(clip.mean()) / 255 for clip in clips]
-        return super().run(clips)
+        return super().run(clips, context)
 
 
 def row(split: Split, number: int, species: str | None, **fields: object) -> Presentation:

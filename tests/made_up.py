@@ -14,6 +14,7 @@ from vivant.networks.card import (
 )
 from vivant.networks.config import AamConfig, NetworkConfig
 from vivant.records import Scores
+from vivant.runtimes.runner import check_clips
 
 TRAINED = TrainingRecord(data="made-up:1", is_synthetic=False, pai_species=("print",))
 POINT = OperatingPoint(threshold=0.5, rule="dev-eer", data="made-up:1 dev")
@@ -29,7 +30,10 @@ def card(
         model="made_up",
         architecture=architecture or small_config(),
         preprocessing=Preprocessing(
-            crop_side_px=224, mean_rgb=(0.5, 0.5, 0.5), std_rgb=(0.5, 0.5, 0.5)
+            crop_side_px=224,
+            context_scale=2.0 if architecture and architecture.advisor.context else None,
+            mean_rgb=(0.5, 0.5, 0.5),
+            std_rgb=(0.5, 0.5, 0.5),
         ),
         training=training,
         operating_point=point,
@@ -41,7 +45,7 @@ def card(
 
 class MadeUpRunner:
     """Answers with given scores, one a clip, and patches on cells 5, 6, 9 and 10 of the card's
-    grid, moved by (8, 4) pixels of the crop."""
+    grid, moved by (8, 4) pixels of the crop. With a frames head, its parts add 1, -2, 3, -4 ..."""
 
     def __init__(self, scores: float | list[float] = 0.9, card_: ModelCard | None = None) -> None:
         self.card = card_ or card()
@@ -50,18 +54,23 @@ class MadeUpRunner:
         self.clips: list[np.ndarray] = []
         self.encoded = self.executed = 0
 
-    def run(self, clips: np.ndarray) -> Scores:
+    def run(self, clips: np.ndarray, context: np.ndarray | None = None) -> Scores:
+        check_clips(self.card, clips, context)
         self.clips.append(clips)
         b, n = clips.shape[:2]
         score = np.broadcast_to(np.asarray(self.scores, np.float32), (b,)).copy()
-        aam = self.card.architecture.aam
-        cam = np.zeros((b, n, 7, 7), np.float32)
-        cam[..., 3, 3] = 1
+        aam, advisor = self.card.architecture.aam, self.card.architecture.advisor
+        side = advisor.map_side
+        cam = np.zeros((b, n, side, side), np.float32)
+        cam[..., side // 2, side // 2] = 1
+        parts = np.zeros(16, np.float32)
+        if advisor.head == "frames":
+            parts = (np.arange(1, 13) * np.resize([1, -1], 12)).astype(np.float32)
         return Scores(
             bona_fide_score=score,
             advisor_score=score,
             advisor_logits=np.zeros((b, 2), np.float32),
-            advisor_embedding=np.zeros((b, 16), np.float32),
+            advisor_embedding=np.tile(parts, (b, 1)),
             cam=cam,
             **({} if aam is None else self._aam(aam, score, b, n)),
         )

@@ -50,19 +50,24 @@ class TritonRunner:
         if given.get("string_value") != self.card.weights.sha256:
             raise CardError(f"{self.place} is not the graph of {card_path}: export it again")
 
-    def run(self, clips: np.ndarray) -> Scores:
+    def run(self, clips: np.ndarray, context: np.ndarray | None = None) -> Scores:
         """Score clips, as many as the server takes at once: see `Runner.run`."""
-        check_clips(self.card, clips)
+        check_clips(self.card, clips, context)
         fields = output_fields(self.card.architecture)
-        clip_tensor = {
-            "name": "clips",
-            "shape": clips.shape,
-            "datatype": "UINT8",
-            "parameters": {"binary_data_size": clips.nbytes},
-        }
+        given = {"clips": clips} if context is None else {"clips": clips, "context": context}
+        tensors = [
+            {
+                "name": name,
+                "shape": values.shape,
+                "datatype": "UINT8",
+                "parameters": {"binary_data_size": values.nbytes},
+            }
+            for name, values in given.items()
+        ]
         wanted = [{"name": name, "parameters": {"binary_data": True}} for name in fields]
-        head = json.dumps({"inputs": [clip_tensor], "outputs": wanted}).encode()
-        length, content = self.ask("infer", head + clips.tobytes(), len(head))
+        head = json.dumps({"inputs": tensors, "outputs": wanted}).encode()
+        content = b"".join(values.tobytes() for values in given.values())
+        length, content = self.ask("infer", head + content, len(head))
         at, found = length, {}
         for output in json.loads(content[:length])["outputs"]:
             dtype, size = TYPES[output["datatype"]], output["parameters"]["binary_data_size"]

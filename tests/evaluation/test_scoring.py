@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from builders import small_config
+from context_models import context_config
 from evaluations import GreyRunner, grey_rows, grey_store, row, shown
 from made_up import card
 from people import person_video
@@ -13,9 +14,11 @@ from text_session import TextSession
 from vivant.errors import DataError, OutputError
 from vivant.evaluation.scored import ScoredPresentation, load_scored
 from vivant.evaluation.scoring import FileSource, StoreSource, open_source, score_sides
+from vivant.networks.card import ModelCard
+from vivant.preparation.clips import ClipStore, decode, spread_windows
 from vivant.preparation.record import PreparedPresentation
 from vivant.preparation.settings import PreparationSettings
-from vivant.records import Split
+from vivant.records import Scores, Split
 from vivant.session.session import Session
 
 PROTOCOL = "folder"
@@ -54,6 +57,34 @@ def test_cells_are_those_of_the_card_s_grid(tmp_path: Path) -> None:
     source = StoreSource(GreyRunner(finer), grey_store(tmp_path / "store", rows))
     (found, _) = score_sides(source, PROTOCOL, tmp_path / "kept", ignore)
     assert found.clips[0].displacement_px == pytest.approx(np.hypot(8, 4))
+
+
+def test_wider_crops_come_from_the_store(tmp_path: Path) -> None:
+    rows = [shown(row(split, 1, None), 170) for split in (Split.DEV, Split.TEST)]
+    store = grey_store(tmp_path / "store", rows)
+    sees_both = card(architecture=context_config())
+    with pytest.raises(DataError, match="holds squares of 1.75 times .* needs 2"):
+        StoreSource(GreyRunner(sees_both), store)
+    how = sees_both.preprocessing.model_copy(update={"context_scale": 1.7})
+    runner = ContextRunner(sees_both.model_copy(update={"preprocessing": how}))
+    score_sides(StoreSource(runner, store), PROTOCOL, tmp_path / "kept", ignore)
+    clips = ClipStore(store, 3)
+    windows = spread_windows(clips.windows("dev/bona_fide-1.mp4"), 4)
+    expected = [decode(raw, 1.3, 224, context_scale=1.7).context for raw in clips.read(windows)]
+    np.testing.assert_array_equal(runner.wide[0][:4], np.stack(expected))
+
+
+class ContextRunner(GreyRunner):
+    """Keeps the wider crops that it is given."""
+
+    def __init__(self, card_: ModelCard) -> None:
+        super().__init__(card_)
+        self.wide: list[np.ndarray] = []
+
+    def run(self, clips: np.ndarray, context: np.ndarray | None = None) -> Scores:
+        assert context is not None
+        self.wide.append(context)
+        return super().run(clips, context)
 
 
 def test_faults_of_a_clip_and_missing_faces_are_no_answers(tmp_path: Path) -> None:

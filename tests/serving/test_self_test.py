@@ -2,7 +2,8 @@
 
 import pytest
 
-from made_up import MadeUpRunner
+from context_models import context_config
+from made_up import MadeUpRunner, card
 from people import person_video
 from vivant.errors import VivantError
 from vivant.serving.self_test import require_working
@@ -14,6 +15,13 @@ def test_network_that_answers_passes() -> None:
     with Session(runner, isolated=False) as session:
         require_working(session)
     assert [clips.shape[0] for clips in runner.clips] == [1], "the network ran once"
+
+
+def test_network_that_sees_a_wider_crop_is_run_too() -> None:
+    runner = MadeUpRunner(0.9, card(architecture=context_config()))
+    with Session(runner, isolated=False) as session:
+        require_working(session)
+    assert [clips.shape[0] for clips in runner.clips] == [1]
 
 
 @pytest.mark.parametrize("score", [float("nan"), 1.5, -0.1])

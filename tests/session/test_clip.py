@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -6,15 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import small_config
+from context_models import context_config
 from made_up import MadeUpRunner, card
 from people import swaying
 from vivant.geometry.boxes import median_box
-from vivant.geometry.crop import crop_box
+from vivant.geometry.crop import crop_box, cut
 from vivant.geometry.grid import cell_centres
-from vivant.networks.config import AamConfig
+from vivant.networks.config import CONTEXT_SIDE_PX
 from vivant.records import FaceBox, Frame
-from vivant.session.clip import Clip, clip_cautions, find_slowness, to_results
+from vivant.session.clip import Clip, clip_cautions, find_slowness, to_batch, to_results
 from vivant.session.session import Session
+from vivant.video.frames import Media
 from vivant.video.sampling import possible_windows
 
 
@@ -84,7 +87,7 @@ def test_live_check_is_never_without_a_clip_and_without_a_reason(is_looked_at: l
 def test_anchor_boxes_are_the_cells_of_the_crop() -> None:
     runner = MadeUpRunner()
     one = clip(FaceBox(200.0, 150.0, 350.0, 300.0))
-    (result,) = to_results([one], runner.run(one.pixels[None]), runner.card.architecture.aam)
+    (result,) = to_results([one], runner.run(one.pixels[None]), runner.card.architecture)
     assert result.anchors is not None
     assert result.anchor_boxes is not None
     # Another way: centres of the grid, in -1..1 of the crop.
@@ -110,7 +113,7 @@ def test_anchor_boxes_are_where_the_card_s_grid_has_them(
     scores = replace(
         MadeUpRunner().run(one.pixels[None]), anchors=np.tile(np.array(cells), (1, 5, 1))
     )
-    (result,) = to_results([one], scores, AamConfig(grid_side=grid_side))
+    (result,) = to_results([one], scores, small_config(grid_side=grid_side))
     assert result.anchor_boxes is not None
     scale = one.crop.side_px / 224
     for box, (x, y) in zip(result.anchor_boxes[4], corners, strict=True):
@@ -132,7 +135,7 @@ def test_patches_of_a_finer_grid_moved_as_far_as_they_did() -> None:
 )
 def test_frames_of_the_patches_are_those_the_module_saw(frames: str, expected: tuple) -> None:
     one = clip(FaceBox(200.0, 150.0, 350.0, 300.0))
-    (result,) = to_results([one], MadeUpRunner().run(one.pixels[None]), AamConfig(frames=frames))
+    (result,) = to_results([one], MadeUpRunner().run(one.pixels[None]), small_config(frames=frames))
     assert result.aam_frames == expected
 
 
@@ -144,6 +147,43 @@ def test_crop_is_that_of_the_median_box_of_its_window() -> None:
     boxes = _boxes(frames)
     assert window.face == median_box(boxes)
     assert window.crop == crop_box(window.face, 640, 480, 1.3)
+
+
+def test_wider_crop_is_cut_from_the_same_face_box() -> None:
+    frames = swaying(3)
+    runner = MadeUpRunner(card_=card(architecture=context_config()))
+    with Session(runner, isolated=False) as session:
+        seen = session._see(Media(False, _timed(frames)), 0.0)
+    (one,) = seen.clips
+    face = median_box(_boxes(frames))
+    wide = crop_box(face, 640, 480, 2.0)
+    assert (one.face, one.context_crop) == (face, wide)
+    assert one.context is not None
+    for frame, crop, context in zip(frames, one.pixels, one.context, strict=True):
+        np.testing.assert_array_equal(crop, cut(frame, crop_box(face, 640, 480, 1.3), 224))
+        np.testing.assert_array_equal(context, cut(frame, wide, CONTEXT_SIDE_PX))
+    crops, context = to_batch([one, one])
+    assert (crops.shape, context.shape) == ((2, 3, 224, 224, 3), (2, 3, 160, 160, 3))
+
+
+def test_clips_without_a_wider_crop_are_one_array() -> None:
+    one = clip(FaceBox(200.0, 150.0, 350.0, 300.0))
+    assert [each.shape for each in to_batch([one, one])] == [(2, 5, 224, 224, 3)]
+
+
+def test_face_that_leaves_no_room_for_the_wider_crop_is_a_caution() -> None:
+    """2 x 270 is more than the frame is high; 1.3 x 270 is not."""
+    sees_both = card(architecture=context_config())
+    for height_px, expected in ((230.0, []), (270.0, ["CROP_SCALE_DIFFERS"])):
+        face = FaceBox(320.0 - 100, 240 - height_px / 2, 320.0 + 100, 240 + height_px / 2)
+        one = clip(face, context_crop=crop_box(face, 640, 480, 2.0))
+        found = clip_cautions([one], sees_both, 112.0)
+        assert [finding.code.value for finding in found] == expected
+    assert found[0].message.startswith("the wider crop is 1.78 times the face, training had 2.00")
+
+
+def _timed(frames: list[np.ndarray]) -> Iterator[Frame]:
+    return (Frame(pixels, 0.1 * i) for i, pixels in enumerate(frames))
 
 
 def _boxes(frames: list[np.ndarray]) -> list[FaceBox]:

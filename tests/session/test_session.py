@@ -345,8 +345,9 @@ def test_webcam_clip_has_a_whole_score_record_with_limits_off(path: Path, small_
     assert verdict.bona_fide_score is not None
     assert verdict.num_faces == verdict.num_looks
     (window,) = verdict.windows
-    for field in fields(window):
-        assert getattr(window, field.name) is not None
+    of_frames_head = {"map_share"}
+    for name in {field.name for field in fields(window)} - of_frames_head:
+        assert getattr(window, name) is not None, name
     assert not window.is_padded
 
 

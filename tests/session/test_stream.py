@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from builders import moved, seeded, small_config
+from context_models import save_context_model
 from made_up import MadeUpRunner
 from people import person, swaying
 from vivant.errors import InputError
+from vivant.geometry.crop import cut
 from vivant.networks.card import read_card, write_card
 from vivant.networks.checkpoint import load_checkpoint, save_checkpoint
 from vivant.records import Frame, Reason
 from vivant.runtimes.onnx import OnnxRunner
 from vivant.runtimes.runner import Runner
 from vivant.runtimes.torch import TorchRunner
+from vivant.session.clip import to_batch
 from vivant.session.session import STARTER, Session
 from vivant.session.stream import Stream
 from vivant.session.verdict import Decision, Verdict
@@ -53,7 +56,8 @@ def assert_like_scratch(runner: Runner, some: Iterator[Frame]) -> Stream:
         if window is None or window is before:
             continue
         num_windows, before = num_windows + 1, window
-        scores = runner.run(window.crops[None])
+        assert stream.newest_clip is not None
+        scores = runner.run(*to_batch([stream.newest_clip]))
         assert abs(scores.bona_fide_score[0] - window.bona_fide_score) < 1e-4
         assert abs(scores.advisor_score[0] - window.advisor_score) < 1e-4
         np.testing.assert_array_equal(window.anchors, scores.anchors[0])
@@ -66,6 +70,55 @@ def assert_like_scratch(runner: Runner, some: Iterator[Frame]) -> Stream:
 def test_windows_score_as_from_scratch(small_runner: Runner) -> None:
     stream = assert_like_scratch(small_runner, frames(8))
     assert stream.counts.patches < 4 * 20, "patches of earlier windows are not computed again"
+
+
+@pytest.fixture(scope="module")
+def context_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_context_model(tmp_path_factory.mktemp("context"))
+
+
+def test_windows_with_a_wider_crop_score_as_from_scratch_and_as_in_a_session(
+    context_checkpoint: Path,
+) -> None:
+    runner = TorchRunner(context_checkpoint)
+    stream = assert_like_scratch(runner, frames(6))
+    assert stream.counts.encoded == 6
+    pictures = swaying(3)
+    with Session(runner, isolated=False) as session:
+        (seen,) = session.check_frames(pictures, [0.0, 0.1, 0.2]).windows
+        short = Stream(session)
+        list(short.follow(Frame(pixels, i / 10) for i, pixels in enumerate(pictures)))
+    assert short.newest is not None
+    assert short.newest.bona_fide_score == pytest.approx(seen.bona_fide_score, abs=1e-6)
+    assert short.newest.map_share == pytest.approx(seen.map_share, abs=1e-4)
+
+
+def test_wider_crop_follows_the_face_with_the_first(context_checkpoint: Path) -> None:
+    walking = [Frame(person(16.0 * i, 0, 1.5, seed=i), i / 10) for i in range(7)]
+    stream = Stream(Session(TorchRunner(context_checkpoint), isolated=False))
+    places, before = [], None
+    for _ in stream.follow(iter(walking)):
+        clip = stream.newest_clip
+        assert clip is not None
+        assert clip.context is not None
+        assert clip.context_crop is not None
+        newest = walking[round(clip.times_s[-1] * 10)].pixels
+        np.testing.assert_array_equal(clip.context[-1], cut(newest, clip.context_crop, 160))
+        if before is not None:
+            assert (clip.crop == before.crop) == (clip.context_crop == before.context_crop)
+        places.append(clip.crop)
+        before = clip
+    assert len(set(places)) > 1, "the crop moved"
+
+
+@pytest.mark.slow
+def test_graph_with_a_wider_crop_scores_as_from_scratch(
+    context_checkpoint: Path, tmp_path: Path
+) -> None:
+    from vivant.export.export import export_graph
+
+    graph = export_graph(context_checkpoint, tmp_path).card_path
+    assert_like_scratch(OnnxRunner(graph), frames(6))
 
 
 def test_windows_of_a_graph_score_as_from_scratch(graph_runner: Runner) -> None:

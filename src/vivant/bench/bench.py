@@ -32,6 +32,7 @@ from vivant.networks.summary import summarise
 from vivant.records import Frame, Scores
 from vivant.runtimes.runner import Runner
 from vivant.runtimes.torch import TorchRunner
+from vivant.session.clip import to_batch
 from vivant.session.session import Session
 from vivant.session.stream import Stream
 
@@ -40,6 +41,8 @@ __all__ = ["NAIVE", "Bench", "Line", "made_up_checkpoint", "run_bench"]
 NAIVE = "naive"
 _CALIBRATION_S = 3.0
 Tell = Callable[[str], None]
+Clips = tuple[UInt8[np.ndarray, "b n _ _ 3"], ...]
+"""What `Runner.run` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +121,15 @@ def run_bench(
             tell(f"opening {way.name}")
             runners[way] = way.build()
         tell("timing clips")
-        clip = clips[:1]
-        work: dict[str, Callable[[], object]] = {NAIVE: lambda: naive.run(clip[0])}
+        clip = tuple(each[:1] for each in clips)
+        work: dict[str, Callable[[], object]] = {
+            NAIVE: lambda: naive.run(*(each[0] for each in clip))
+        }
         for way, runner in runners.items():
-            work[way.name] = lambda runner=runner: runner.run(clip)  # type: ignore[misc]
+            work[way.name] = lambda runner=runner: runner.run(*clip)  # type: ignore[misc]
         times = _take_turns(work, repeats)
         gmacs = summarise(card.architecture)[-1].gmacs
-        reference = next(iter(runners.values())).run(clips)
+        reference = next(iter(runners.values())).run(*clips)
         slowest = median(times[NAIVE])
         lines = [_line(NAIVE, times[NAIVE], slowest)]
         for way, runner in runners.items():
@@ -137,7 +142,7 @@ def run_bench(
                     slowest,
                     of_floor=rate / peak_gmacs(way.floor),
                     memory_mib=_memory_mib(way, checkpoint, graphs, num_threads),
-                    answers=(reference, runner.run(clips)),
+                    answers=(reference, runner.run(*clips)),
                 )
             )
         streaming = []
@@ -160,24 +165,22 @@ def made_up_checkpoint(model: str, config: NetworkConfig, folder: Path) -> Path:
     return save_checkpoint(network, folder, model)
 
 
-def _clips(checkpoint: Path, frames: list[Frame]) -> UInt8[np.ndarray, "b n side side 3"]:
+def _clips(checkpoint: Path, frames: list[Frame]) -> Clips:
     """Crops of the film, as a stream cuts them: some windows that share no frame."""
     runner = TorchRunner(checkpoint)
     stream = Stream(Session(runner, isolated=False))
-    crops = []
+    clips = []
     for number, _ in enumerate(stream.follow(iter(frames))):
-        if stream.newest is not None and number % runner.card.architecture.num_frames == 0:
-            crops.append(stream.newest.crops)
-        if len(crops) == 4:
+        if stream.newest_clip is not None and number % runner.card.architecture.num_frames == 0:
+            clips.append(stream.newest_clip)
+        if len(clips) == 4:
             break
-    return np.stack(crops)
+    return to_batch(clips)
 
 
-def _graphs(
-    checkpoint: Path, clips: np.ndarray, folder: Path, tell: Tell
-) -> dict[Arithmetic, Path]:
+def _graphs(checkpoint: Path, clips: Clips, folder: Path, tell: Tell) -> dict[Arithmetic, Path]:
     """The exports, whatever they change: this is about time. Accuracy is `vivant export`'s."""
-    is_bona_fide = np.arange(len(clips)) % 2 == 0
+    is_bona_fide = np.arange(len(clips[0])) % 2 == 0
     judged = JudgedClips(clips, clips, is_bona_fide, "made-up film")
     graphs: dict[Arithmetic, Path] = {"float32": export_graph(checkpoint, folder).card_path}
     for precision in ("bf16", "int8"):
@@ -237,17 +240,16 @@ def _line(
 _ALONE = """
 import sys
 from pathlib import Path
-import numpy as np
 from vivant.runtimes.opening import open_runner
+from vivant.runtimes.runner import blank_clips
 card, runtime, threads, precision = sys.argv[1:]
 if runtime.startswith("torch"):
     from vivant.runtimes.torch import TorchRunner
     runner = TorchRunner(Path(card), precision=precision, num_threads=int(threads))
 else:
     runner = open_runner(Path(card), runtime, int(threads))
-side, frames = runner.card.preprocessing.crop_side_px, runner.card.architecture.num_frames
 for _ in range(3):
-    runner.run(np.zeros((1, frames, side, side, 3), np.uint8))
+    runner.run(*blank_clips(runner.card))
 # Not getrusage: its largest is that of the process that started this one.
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(status["VmHWM"].split()[0])

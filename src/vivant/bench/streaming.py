@@ -9,6 +9,7 @@ import numpy as np
 from vivant.networks.card import ModelCard
 from vivant.records import Frame, Scores
 from vivant.runtimes.runner import Runner
+from vivant.session.clip import to_batch
 from vivant.session.session import Session
 from vivant.session.stream import Stream
 
@@ -45,9 +46,9 @@ class _Timed:
         self._runner = runner
         self.seconds = 0.0
 
-    def run(self, clips: np.ndarray) -> Scores:
+    def run(self, clips: np.ndarray, context: np.ndarray | None = None) -> Scores:
         """As the runner does."""
-        return self._runner.run(clips)
+        return self._runner.run(clips, context)
 
     def run_part(self, part: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As the runner does, timed."""
@@ -76,13 +77,14 @@ def time_stream(way: str, runner: Runner, frames: Sequence[Frame]) -> list[Strea
         for frame in frames:
             before = stream.newest
             for verdict in stream.follow(iter([frame])):
-                window = stream.newest
-                if window is None or window is before:
+                window, clip = stream.newest, stream.newest_clip
+                if window is None or clip is None or window is before:
                     continue
                 seen += 1
                 streamed.append(verdict.timings.network_s)
+                given = to_batch([clip])
                 started_s = time.perf_counter()
-                scores = runner.run(window.crops[None])
+                scores = runner.run(*given)
                 scratch.append(time.perf_counter() - started_s)
                 differences.append(abs(float(scores.bona_fide_score[0]) - window.bona_fide_score))
         counts = stream.counts

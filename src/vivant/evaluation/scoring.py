@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import numpy as np
-
 from vivant.datasets.cross import FRAMES
 from vivant.datasets.made_up import is_made_up
 from vivant.datasets.naming import divide, parse_protocol
@@ -23,8 +21,9 @@ from vivant.evaluation.scored import (
     save_scored,
 )
 from vivant.files import claim
+from vivant.networks.card import ModelCard
 from vivant.plugins import find
-from vivant.preparation.clips import ClipStore, decode, spread_windows
+from vivant.preparation.clips import ClipStore, RawClip, decode, spread_windows
 from vivant.preparation.info import fingerprint
 from vivant.preparation.manifest import FILE
 from vivant.preparation.place import Place
@@ -33,7 +32,7 @@ from vivant.preparation.store import Store
 from vivant.records import NUM_WINDOWS, Presentation, Reason, Split
 from vivant.runtimes.runner import Runner
 from vivant.session.batch import BATCH_CLIPS, check_many
-from vivant.session.clip import Clip, to_results
+from vivant.session.clip import Clip, to_batch, to_results
 from vivant.session.report import FAILED
 from vivant.session.session import Session
 from vivant.session.verdict import Verdict, WindowResult
@@ -92,7 +91,13 @@ class StoreSource:
                 f"store {folder} has one each {interval_s:g} s: prepare the data for it"
             )
         self._runner = runner
-        self._clips = ClipStore(folder, card.architecture.num_frames)
+        widest = card.preprocessing.context_scale
+        num_frames = card.architecture.num_frames
+        self._clips = (
+            ClipStore(folder, num_frames)
+            if widest is None
+            else ClipStore(folder, num_frames, widest_scale=widest)
+        )
         self._rows = {str(row["path"]): row for row in store.presentations()}
         self.dataset = store.manifest.dataset
         self.presentations = tuple(to_presentation(row) for row in self._rows.values())
@@ -116,19 +121,9 @@ class StoreSource:
 
     def _score(self, windows: Sequence[tuple[int, ...]]) -> tuple[WindowResult, ...]:
         card = self._runner.card
-        scale, side = card.preprocessing.crop_scale, card.preprocessing.crop_side_px
-        clips = [
-            Clip(
-                decode(raw, scale, side).crops,
-                raw.times_s,
-                raw.face,
-                raw.crop(scale),
-                is_padded=len(set(raw.times_s)) < len(raw.times_s),
-            )
-            for raw in self._clips.read(windows)
-        ]
-        scores = self._runner.run(np.stack([clip.pixels for clip in clips]))
-        return to_results(clips, scores, card.architecture.aam)
+        clips = [_to_clip(raw, card) for raw in self._clips.read(windows)]
+        scores = self._runner.run(*to_batch(clips))
+        return to_results(clips, scores, card.architecture)
 
     def _reasons(self, row: Presentation, *, is_seen: bool) -> tuple[str, ...]:
         told = self._rows[row.path]
@@ -251,6 +246,22 @@ def score_sides(
             found += scored
         tell(len(found), len(todo))
     return tuple(found)
+
+
+def _to_clip(raw: RawClip, card: ModelCard) -> Clip:
+    """A stored clip, cut for a model."""
+    how = card.preprocessing
+    wider = how.context_scale
+    prepared = decode(raw, how.crop_scale, how.crop_side_px, context_scale=wider)
+    return Clip(
+        prepared.crops,
+        raw.times_s,
+        raw.face,
+        raw.crop(how.crop_scale),
+        is_padded=len(set(raw.times_s)) < len(raw.times_s),
+        context=prepared.context,
+        context_crop=None if wider is None else raw.crop(wider),
+    )
 
 
 def _batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

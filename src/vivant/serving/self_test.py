@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from vivant.errors import VivantError
+from vivant.runtimes.runner import blank_clips
 from vivant.session.session import Session
 from vivant.session.verdict import Decision
 
@@ -23,8 +24,6 @@ def require_working(session: Session) -> None:
     verdict = session.check(file.getvalue())
     if verdict.decision is not Decision.NO_DECISION:
         raise VivantError(f"a black picture was judged {verdict.decision}: do not use this model")
-    num_frames = session.card.architecture.num_frames
-    side = session.card.preprocessing.crop_side_px
-    scores = session.runner.run(np.zeros((1, num_frames, side, side, 3), np.uint8))
+    scores = session.runner.run(*blank_clips(session.card))
     if not 0 <= scores.bona_fide_score[0] <= 1:
         raise VivantError("the network's score is none: its weights are damaged")

@@ -14,21 +14,28 @@ from vivant.geometry.crop import CropBox, crop_box, cut
 from vivant.geometry.grid import cell_centres, centres_to_corners
 from vivant.geometry.shrink import shrink
 from vivant.networks.card import ModelCard
-from vivant.networks.config import AamConfig
+from vivant.networks.config import CONTEXT_SIDE_PX, NetworkConfig
 from vivant.records import Caution, FaceBox, Finding, Frame, Reason, Scores
 from vivant.session.verdict import WindowResult
+from vivant.session.voting import map_share, patches_vote
 from vivant.video.keep import FrameKeeper
 from vivant.video.sampling import Window, choose_windows
 
 __all__ = [
     "Clip",
+    "ClipBoxes",
+    "FrameCrops",
     "Seen",
     "Sight",
+    "clip_boxes",
     "clip_cautions",
     "cut_clips",
+    "cut_frame",
     "find_slowness",
+    "join_frames",
     "lack_of_frames",
     "shrink_to_poster",
+    "to_batch",
     "to_results",
     "watch",
 ]
@@ -57,6 +64,24 @@ class Clip:
     face: FaceBox
     crop: CropBox
     is_padded: bool
+    context: UInt8[np.ndarray, "n wide wide 3"] | None = None
+    """The wider crops of the same frames; None where the model sees none."""
+    context_crop: CropBox | None = None
+    """Where the wider crops were cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipBoxes:
+    """Where the crops of a clip are cut, in pixels of the frame."""
+
+    crop: CropBox
+    context: CropBox | None
+    """The wider crop; None where the model sees none."""
+
+
+FrameCrops = dict[str, UInt8[np.ndarray, "_ _ 3"]]
+"""The crops of one frame by the names of the inputs of `encode` (`networks.part_specs`): `frames`,
+and `context` where the model sees a wider crop."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,6 +250,7 @@ def clip_cautions(
             (abs(scale / expected - 1) > _TOLERANCE, Caution.CROP_SCALE_DIFFERS, scale, expected,
              f"the crop is {scale:.2f} times the face, training had {expected:.2f}: the face fills "
              "the picture, move back"),
+            *_wider_check(clip, longer, card),
             (off > _TOLERANCE, Caution.CROP_OFF_CENTRE, off, _TOLERANCE,
              f"the face is {off:.0%} of the crop away from its middle, where training had it: "
              "move to the middle"),
@@ -237,36 +263,124 @@ def clip_cautions(
     return tuple(found.values())
 
 
+def _wider_check(
+    clip: Clip, longer_px: float, card: ModelCard
+) -> tuple[tuple[bool, Caution, float, float, str], ...]:
+    """Whether the frame was too small for the wider crop; nothing where the model sees none."""
+    expected = card.preprocessing.context_scale
+    if clip.context_crop is None or expected is None:
+        return ()
+    scale = clip.context_crop.side_px / longer_px
+    message = (
+        f"the wider crop is {scale:.2f} times the face, training had {expected:.2f}: the face "
+        "fills the picture, move back"
+    )
+    is_off = abs(scale / expected - 1) > _TOLERANCE
+    return ((is_off, Caution.CROP_SCALE_DIFFERS, scale, expected, message),)
+
+
+def clip_boxes(face: FaceBox, frame_size: tuple[int, int], card: ModelCard) -> ClipBoxes:
+    """Where to cut the crops of a clip. Files and streams cut at these places.
+
+    Args:
+        face: The median box of the clip's frames, in pixels of the frame.
+        frame_size: Width and height in pixels.
+        card: The model's: scales of the crops.
+    """
+    how = card.preprocessing
+    wider = how.context_scale
+    return ClipBoxes(
+        crop_box(face, *frame_size, how.crop_scale),
+        None if wider is None else crop_box(face, *frame_size, wider),
+    )
+
+
+def cut_frame(
+    pixels: UInt8[np.ndarray, "height width 3"], boxes: ClipBoxes, card: ModelCard
+) -> FrameCrops:
+    """Cut the crops of one frame.
+
+    Args:
+        pixels: The frame, RGB, 0..255.
+        boxes: Where, by `clip_boxes`.
+        card: The model's: side of the crop.
+    """
+    crops = {"frames": cut(pixels, boxes.crop, card.preprocessing.crop_side_px)}
+    if boxes.context is not None:
+        crops["context"] = cut(pixels, boxes.context, CONTEXT_SIDE_PX)
+    return crops
+
+
+def join_frames(
+    frames: Sequence[FrameCrops],
+    times_s: tuple[float, ...],
+    face: FaceBox,
+    boxes: ClipBoxes,
+    *,
+    is_padded: bool,
+) -> Clip:
+    """A clip of frames that were cut at the same places.
+
+    Args:
+        frames: In the order of time.
+        times_s: When each was taken.
+        face: The box that the crops were cut for.
+        boxes: Where they were cut.
+        is_padded: Whether a frame is there twice.
+    """
+    has_context = boxes.context is not None
+    return Clip(
+        np.stack([frame["frames"] for frame in frames]),
+        times_s,
+        face,
+        boxes.crop,
+        is_padded,
+        np.stack([frame["context"] for frame in frames]) if has_context else None,
+        boxes.context,
+    )
+
+
+def to_batch(clips: Sequence[Clip]) -> tuple[UInt8[np.ndarray, "b n _ _ 3"], ...]:
+    """What `Runner.run` takes of clips: their crops, and the wider ones where there are.
+
+    Args:
+        clips: At least one, all cut for the same model.
+    """
+    pixels = np.stack([clip.pixels for clip in clips])
+    context = [clip.context for clip in clips if clip.context is not None]
+    return (pixels, np.stack(context)) if context else (pixels,)
+
+
 def to_results(
-    clips: Sequence[Clip], scores: Scores, aam: AamConfig | None
+    clips: Sequence[Clip], scores: Scores, architecture: NetworkConfig
 ) -> tuple[WindowResult, ...]:
     """The network's answer, clip by clip, with its boxes in pixels of the frames.
 
     Args:
         clips: What was scored.
         scores: Of these clips, in their order.
-        aam: Of the network's card: which frames the module sees, and the grid of its cells.
+        architecture: Of the network's card: which frames the second module sees, the grid of its
+            cells, and whose scores count.
     """
-    return tuple(_to_result(clip, scores, at, aam) for at, clip in enumerate(clips))
+    return tuple(_to_result(clip, scores, at, architecture) for at, clip in enumerate(clips))
 
 
 def _clip(sight: Sight, window: Window, card: ModelCard) -> Clip:
-    boxes = [sight.looks[position].box for position in window.frames]
-    face = median_box([box for box in boxes if box is not None])
-    width, height = sight.frame_size
-    crop = crop_box(face, width, height, card.preprocessing.crop_scale)
-    side = card.preprocessing.crop_side_px
+    found = [sight.looks[position].box for position in window.frames]
+    face = median_box([box for box in found if box is not None])
+    boxes = clip_boxes(face, sight.frame_size, card)
     frames = [sight.kept[position] for position in window.frames]
-    return Clip(
-        np.stack([cut(frame.pixels, crop, side) for frame in frames]),
+    return join_frames(
+        [cut_frame(frame.pixels, boxes, card) for frame in frames],
         tuple(frame.time_s for frame in frames),
         face,
-        crop,
-        window.is_padded,
+        boxes,
+        is_padded=window.is_padded,
     )
 
 
-def _to_result(clip: Clip, scores: Scores, at: int, aam: AamConfig | None) -> WindowResult:
+def _to_result(clip: Clip, scores: Scores, at: int, architecture: NetworkConfig) -> WindowResult:
+    aam = architecture.aam
     num_frames, side = clip.pixels.shape[:2]
     seen: tuple[int, ...] = ()
     anchor_boxes = patch_boxes = None
@@ -296,6 +410,8 @@ def _to_result(clip: Clip, scores: Scores, at: int, aam: AamConfig | None) -> Wi
         advisor_embedding=scores.advisor_embedding[at],
         aam_embedding=None if scores.aam_embedding is None else scores.aam_embedding[at].mean(0),
         fused_feature=None if scores.fused_feature is None else scores.fused_feature[at].mean(0),
+        map_share=map_share(scores.advisor_embedding[at], architecture.advisor),
+        patches_vote=patches_vote(architecture),
     )
 
 

@@ -19,10 +19,19 @@ from vivant.plugins import find
 from vivant.records import NUM_WINDOWS, Caution, Finding, Frame
 from vivant.runtimes.opening import AUTO, open_runner
 from vivant.runtimes.runner import Runner
-from vivant.session.clip import Clip, Seen, clip_cautions, cut_clips, to_results, watch
+from vivant.session.clip import (
+    Clip,
+    Seen,
+    clip_cautions,
+    cut_clips,
+    to_batch,
+    to_results,
+    watch,
+)
 from vivant.session.decision import decide
 from vivant.session.profile import Profile, presentation_score, read_profile
 from vivant.session.verdict import ModelIdentity, Timings, Verdict, WindowResult
+from vivant.session.voting import patches_vote
 from vivant.video.frames import Media, read_media
 from vivant.video.isolation import DecoderPool
 from vivant.video.limits import VideoLimits
@@ -99,6 +108,7 @@ class Session:
             self.card.weights.sha256,
             self.card.training,
             runner.runtime,
+            patches_vote(self.card.architecture),
         )
         self.runner = runner
         self.eyes = Eyes(detector or find(DETECTORS, "blazeface", "detector")(None), FaceMesh())
@@ -326,8 +336,8 @@ class Session:
         results: list[WindowResult] = []
         for at in range(0, len(clips), size):
             some = clips[at : at + size]
-            scores = self.runner.run(np.stack([clip.pixels for clip in some]))
-            results += to_results(some, scores, self.card.architecture.aam)
+            scores = self.runner.run(*to_batch(some))
+            results += to_results(some, scores, self.card.architecture)
         return results
 
     def _cautions(self) -> tuple[Finding, ...]:

@@ -7,21 +7,24 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Shaped
 
 from vivant.errors import InputError
 from vivant.faces.look import Look
 from vivant.faces.observer import Observer
 from vivant.geometry.boxes import median_box
-from vivant.geometry.crop import CropBox, crop_box, cut
-from vivant.networks.card import ModelCard
 from vivant.networks.part_specs import output_fields, part_specs
 from vivant.records import FaceBox, Finding, Frame, Reason, Scores
-from vivant.runtimes.runner import Runner, run_in_parts, to_scores
+from vivant.runtimes.runner import Runner, blank_clips, run_in_parts, to_scores
 from vivant.session.clip import (
     Clip,
+    ClipBoxes,
+    FrameCrops,
     Seen,
+    clip_boxes,
+    cut_frame,
     find_slowness,
+    join_frames,
     lack_of_frames,
     shrink_to_poster,
     to_results,
@@ -64,10 +67,11 @@ class _Kept:
     frame: Frame
     face: FaceBox | None
     """None where it is not usable."""
-    crop: CropBox | None = None
-    """What was cut out of it."""
-    pixels: UInt8[np.ndarray, "side side 3"] | None = None
-    features: Float[np.ndarray, "c 7 7"] | None = None
+    boxes: ClipBoxes | None = None
+    """Where its crops were cut."""
+    crops: FrameCrops = field(default_factory=dict)
+    encoded: Row | None = None
+    """What the backbone said of these crops, by name; None where it has not seen them."""
     patches: dict[tuple[int, int], Row] = field(default_factory=dict)
     """By slot and cell: the centre and the box, and what the execution stage said."""
 
@@ -125,7 +129,7 @@ class Stream:
         self._kept: deque[_Kept] = deque(maxlen=2 * self._num_frames)
         self._windows: deque[tuple[Clip, WindowResult]] = deque()
         self._network = _Network(session.runner, once=patches == "once")
-        self._crop: CropBox | None = None
+        self._boxes: ClipBoxes | None = None
         self._pushed = self._looked = self._dropped = 0
         self.verdict: Verdict | None = None
         """The last one."""
@@ -134,6 +138,11 @@ class Stream:
     def newest(self) -> WindowResult | None:
         """The newest window, for its boxes; None where there is none in the span."""
         return self._windows[-1][1] if self._windows else None
+
+    @property
+    def newest_clip(self) -> Clip | None:
+        """The crops of the newest window; None where there is none in the span."""
+        return self._windows[-1][0] if self._windows else None
 
     @property
     def newest_look(self) -> Look | None:
@@ -272,34 +281,33 @@ class Stream:
     def _score(self, window: list[_Kept]) -> tuple[Clip, WindowResult]:
         card = self._session.card
         face = median_box([one.face for one in window if one.face is not None])
-        self._crop = self._hold(face, card)
-        side = card.preprocessing.crop_side_px
+        self._boxes = self._hold(face)
         for one in window:
-            if one.crop != self._crop:
-                one.crop, one.features = self._crop, None
-                one.pixels = cut(one.frame.pixels, self._crop, side)
+            if one.boxes != self._boxes:
+                one.boxes, one.encoded = self._boxes, None
+                one.crops = cut_frame(one.frame.pixels, self._boxes, card)
                 one.patches.clear()
-        pixels = np.stack([one.pixels for one in window if one.pixels is not None])
+        crops = [one.crops for one in window]
         times = tuple(one.frame.time_s for one in window)
-        clip = Clip(pixels, times, face, self._crop, is_padded=False)
+        clip = join_frames(crops, times, face, self._boxes, is_padded=False)
         scores = self._network.score(clip, window)
-        (result,) = to_results([clip], scores, card.architecture.aam)
+        (result,) = to_results([clip], scores, card.architecture)
         return clip, result
 
-    def _hold(self, face: FaceBox, card: ModelCard) -> CropBox:
-        """The crop as it is, or the face's own where that has moved away."""
+    def _hold(self, face: FaceBox) -> ClipBoxes:
+        """The crops as they are, or the face's own where the first has left the face."""
         assert self._size is not None
-        wanted = crop_box(face, *self._size, card.preprocessing.crop_scale)
-        held = self._crop
-        if held is None:
+        wanted = clip_boxes(face, self._size, self._session.card)
+        if self._boxes is None:
             return wanted
-        most_px = _CROP_TOLERANCE * wanted.side_px
+        held, new = self._boxes.crop, wanted.crop
         corners = (
-            (held.x - wanted.x, held.y - wanted.y),
-            (held.x + held.side_px - wanted.x - wanted.side_px,
-             held.y + held.side_px - wanted.y - wanted.side_px),
+            (held.x - new.x, held.y - new.y),
+            (held.x + held.side_px - new.x - new.side_px,
+             held.y + held.side_px - new.y - new.side_px),
         )  # fmt: skip
-        return wanted if np.abs(corners).max() > most_px else held
+        is_away = np.abs(corners).max() > _CROP_TOLERANCE * new.side_px
+        return wanted if is_away else self._boxes
 
     def _judge(
         self, frame: Frame, face: FaceBox | None, faces_s: float, network_s: float
@@ -345,11 +353,11 @@ class _Network:
         self._once = once
         self._run = runner.run_part
         architecture = runner.card.architecture
-        side = runner.card.preprocessing.crop_side_px
         # Runtimes prepare a part when it is first run: not while somebody waits.
-        run_in_parts(runner, np.zeros((1, architecture.num_frames, side, side, 3), np.uint8))
+        run_in_parts(runner, *blank_clips(runner.card))
         self._fields = output_fields(architecture)
         specs = part_specs(architecture)
+        self._encode = specs["encode"]
         self._of_patches = specs["execute"].outputs if "execute" in specs else ()
         aam = architecture.aam
         self._seen = () if aam is None else aam.frames_seen(architecture.num_frames)
@@ -361,17 +369,19 @@ class _Network:
 
         Args:
             clip: With the frames of the window, cut.
-            window: Its looks, which keep their features and patches.
+            window: Its looks, which keep what was said of them and of their patches.
         """
-        new = [one for one in window if one.features is None]
+        new = [one for one in window if one.encoded is None]
         if new:
-            frames = np.stack([one.pixels for one in new if one.pixels is not None])
-            features = self._run("encode", {"frames": frames})["features"]
-            for one, of_frame in zip(new, features, strict=True):
-                one.features = of_frame
+            names = self._encode.inputs
+            given = {name: np.stack([one.crops[name] for one in new]) for name in names}
+            answers = self._run("encode", given)
+            for at, one in enumerate(new):
+                one.encoded = {name: answers[name][at] for name in self._encode.outputs}
             self.num_encoded += len(new)
-        stacked = np.stack([one.features for one in window if one.features is not None])
-        known = self._run("advise", {"features": stacked[None], "clips": clip.pixels[None]})
+        rows = [one.encoded for one in window if one.encoded is not None]
+        known = {name: np.stack([row[name] for row in rows])[None] for name in self._encode.outputs}
+        known |= self._run("advise", known | {"clips": clip.pixels[None]})
         if self._of_patches:
             known |= self._execute(known, [window[position] for position in self._seen])
         known |= self._run("conclude", known)

@@ -37,6 +37,9 @@ class ModelIdentity:
     """None: UNTRAINED."""
     runtime: str
     """What ran it, as its runner says: such as `onnx`, `openvino bf16` or `torch`."""
+    patches_vote: bool | None = None
+    """Whether the patches' score is part of the clip's, or they only explain; None where the model
+    has none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +64,7 @@ class WindowResult:
     """None where the model has no Attended-Auxiliary Module (Model B); so are the fields below."""
     crops: UInt8[np.ndarray, "n side side 3"]
     """What the network saw: RGB, 0..255."""
-    cam: Float[np.ndarray, "n 7 7"]
+    cam: Float[np.ndarray, "n map map"]
     """Grad-CAM of each frame, >= 0, without a scale."""
     aam_frames: tuple[int, ...]
     """Which of the N frames the Attended-Auxiliary Module saw."""
@@ -74,11 +77,17 @@ class WindowResult:
     depth: Float[np.ndarray, "a k d d"] | None
     """Estimated depth of each patch, about 0..1: 0 far or attack, 1 nearest."""
     advisor_embedding: Float[np.ndarray, " hidden"]
-    """What the Advisor's classifier sees."""
+    """What the Advisor's classifier sees; with the frames head, what each part of the frames'
+    description adds to the margin (`Scores.advisor_embedding`)."""
     aam_embedding: Float[np.ndarray, " width"] | None
     """e, the mean over the frames: what the Attended-Auxiliary Module's classifier sees."""
     fused_feature: Float[np.ndarray, " z"] | None
     """z, the mean over the frames: the feature of the paper's Figure 4."""
+    map_share: float | None = None
+    """Share of the Advisor's logit that the Grad-CAM covers, 0..1; None of models with an LSTM,
+    whose logit comes from the last map alone."""
+    patches_vote: bool | None = None
+    """As `ModelIdentity.patches_vote`."""
 
     @property
     def embedding(self) -> Float[np.ndarray, " d"]:
