@@ -107,7 +107,7 @@ def gradients(
         return put[1](module, *inputs)
 
     def augmented(*inputs: object) -> Augmented:
-        return Augmented(*(each.double() for each in put[2](*inputs)))
+        return Augmented(*(each if each is None else each.double() for each in put[2](*inputs)))
 
     stage_run.set_modes, StageModule.forward, stages.augment = modes, forward, augmented
     try:

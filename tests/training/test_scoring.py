@@ -212,7 +212,7 @@ def test_modes_are_as_before(
     assert [module.training for module in network.modules()] == before
     handle.remove()
 
-    def fail(crops: torch.Tensor) -> None:
+    def fail(*crops: torch.Tensor) -> None:
         raise DataError("damaged")
 
     monkeypatch.setattr(network, "advise", fail)
