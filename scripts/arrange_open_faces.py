@@ -1,7 +1,7 @@
 """Arranges openly licensed faces for `vivant data prepare manifest`.
 
     python scripts/arrange_open_faces.py FOLDER OUT
-    vivant data prepare manifest OUT --out STORE --margin 2.6
+    vivant data prepare manifest OUT --out STORE --margin 2.6 --close-faces
 
 FOLDER has pictures and a MANIFEST.csv with the columns path, label (bona_fide or background),
 subject and set, and optionally sha256 and any others. OUT becomes a working copy:

@@ -64,3 +64,20 @@ def test_store_at_a_url_is_described_alike(bucket: str, tmp_path: Path) -> None:
     there = describe(filled(to_place(f"{bucket}/store"), rows()))
     assert there["num_bytes"] == pytest.approx(here["num_bytes"], rel=0.2)
     assert here | {"num_bytes": 0} == there | {"num_bytes": 0}
+
+
+def test_fingerprint_is_of_what_was_asked_for(tmp_path: Path) -> None:
+    """A store of before the settings `series` and `close_faces` keeps its fingerprint."""
+    store = filled(tmp_path / "store", rows())
+    before = fingerprint(store)
+    path = tmp_path / "store" / "store.json"
+    told = json.loads(path.read_text())
+    settings = told["settings"]
+    old = {name: value for name, value in settings.items() if name not in ("series", "close_faces")}
+    path.write_text(json.dumps(told | {"settings": old}))
+    assert fingerprint(Store(store.folder)) == before
+    changed = set()
+    for fields in ({"series": "still"}, {"series": "numbered"}, {"close_faces": True}):
+        path.write_text(json.dumps(told | {"settings": settings | fields}))
+        changed.add(fingerprint(Store(store.folder)))
+    assert len(changed | {before}) == 4

@@ -13,6 +13,9 @@ from vivant.video.series import Series
 
 __all__ = ["describe", "fingerprint"]
 
+_ADDED = {"series": Series.EVEN, "close_faces": False}
+"""Settings that came later, and what was done before there was a choice."""
+
 
 def describe(store: Store) -> dict[str, Any]:
     """Counts of a store, ready for JSON.
@@ -71,8 +74,8 @@ def fingerprint(store: Store) -> str:
     digest = hashlib.sha256()
     digest.update(f"{store.manifest.dataset} {store.manifest.is_synthetic} ".encode())
     settings = store.manifest.settings
-    # Stores that were made before there was the field keep their fingerprint.
-    absent = {"series"} if settings.series is Series.EVEN else None
+    # Stores that were made before there were these fields keep their fingerprint.
+    absent = {name for name, usual in _ADDED.items() if getattr(settings, name) == usual}
     digest.update(settings.model_dump_json(exclude=absent).encode())
     digest.update(json.dumps(store.manifest.models, sort_keys=True).encode())
     for row in store.presentations():

@@ -21,6 +21,7 @@ from vivant.faces.identity import Changes
 from vivant.faces.mesh import FaceMesh
 from vivant.faces.observer import Eyes, Observer
 from vivant.faces.track import Face
+from vivant.preparation.close import CloseDetector
 from vivant.preparation.media import find_files, read_files
 from vivant.preparation.place import Place
 from vivant.preparation.record import (
@@ -84,7 +85,8 @@ class Preparer:
         self._root = root
         self._settings = settings
         self._maps = DepthMaps(maps) if maps is not None else None
-        self._eyes = Eyes(blazeface(), FaceMesh())
+        detector = blazeface()
+        self._eyes = Eyes(CloseDetector(detector) if settings.close_faces else detector, FaceMesh())
         self._pool = DecoderPool(settings.video_limits) if isolated else None
 
     def __call__(self, presentation: Presentation) -> PreparedPresentation:

@@ -44,6 +44,9 @@ class PreparationSettings(BaseModel):
     """Frames in a second, of folders of pictures, which do not say it."""
     series: Series = Series.EVEN
     """What is known of when the pictures of a folder were taken."""
+    close_faces: bool = False
+    """Whether faces that fill the frame are looked for too, as web portraits have them. A session
+    does not find those."""
     depth_maps: bool = False
     """Whether depth is read from maps of the user's, instead of the face's mesh."""
     video_limits: VideoLimits = Field(default_factory=_of_own_data)

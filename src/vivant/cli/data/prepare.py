@@ -60,6 +60,14 @@ SeriesKind = Annotated[
         "not judged."
     ),
 ]
+CloseFaces = Annotated[
+    bool,
+    typer.Option(
+        "--close-faces",
+        help="Also look for faces that fill the frame, such as tightly cut web portraits. "
+        "`vivant check` does not find those.",
+    ),
+]
 PictureRate = Annotated[
     float, typer.Option(min=0.01, help="Frames in a second, of the pictures of a folder.")
 ]
@@ -88,6 +96,7 @@ def prepare(
     margin: Margin = 1.75,
     series: SeriesKind = Series.EVEN,
     picture_rate: PictureRate = 30,
+    close_faces: CloseFaces = False,
     trusted: Annotated[
         bool,
         typer.Option(
@@ -127,6 +136,7 @@ def prepare(
         margin=margin,
         series=series,
         picture_rate=picture_rate,
+        close_faces=close_faces,
     )
     store = Store.create(target, current_manifest(dataset.name, settings, is_synthetic=made_up))
     rows, num_all = reading.presentations, len(reading.presentations)
