@@ -63,11 +63,12 @@ def screen(draws: Draws, view: View) -> Surface:
     refresh = _refresh(draws, view) if draws.chance(0.3) else None
 
     def show(pixels: UInt8[np.ndarray, "height width 3"], number: int) -> Light:
-        light = np.maximum(_mixed(_light(pixels, gamma), panel, floor), floor)
+        mixed = _mixed(_light(pixels, gamma), panel, floor)
+        light = np.asarray(np.maximum(mixed, floor), np.float32)
         if stripes is not None:
             light = np.asarray(cv2.multiply(light, stripes), np.float32)
         if refresh is not None:
-            light *= refresh(number)
+            light = np.asarray(light * refresh(number), np.float32)
         return light
 
     return show
@@ -82,7 +83,8 @@ def _light(pixels: UInt8[np.ndarray, "height width 3"], gamma: float) -> Light:
 
 def _saturation(amount: float) -> np.ndarray:
     """The matrix that moves colours away from their grey (above 1), or towards it."""
-    return np.asarray(amount * np.eye(3) + (1 - amount) / 3, np.float64)
+    matrix = np.asarray(amount * np.eye(3) + (1 - amount) / 3)
+    return matrix
 
 
 def _mixed(light: Light, matrix: np.ndarray, offset: np.ndarray | None = None) -> Light:

@@ -35,6 +35,7 @@ __all__ = [
     "Side",
     "check_cues",
     "clip_statistics",
+    "fitted",
     "measure",
     "statistics",
     "with_clips",
@@ -195,6 +196,22 @@ def check_cues(train: Side, dev: Side, test: Side) -> CueReport:
     return CueReport(num_presentations, together, dev_eer, regularisation, by_acer)
 
 
+def fitted(
+    features: Float[np.ndarray, "presentations features"],
+    is_bona_fide: Sequence[bool],
+    regularisation: float,
+) -> Pipeline:
+    """A logistic regression that tells bona fide from attacks; both classes weigh alike.
+
+    Args:
+        features: Statistics: they are standardised.
+        is_bona_fide: Of each presentation.
+        regularisation: C.
+    """
+    regression = LogisticRegression(C=regularisation, class_weight="balanced", max_iter=1000)
+    return make_pipeline(StandardScaler(), regression).fit(features, is_bona_fide)
+
+
 def _require_both(num_presentations: Counts) -> None:
     for split, (bona_fide, attack) in num_presentations.items():
         if not (bona_fide and attack):
@@ -218,7 +235,9 @@ def _judge(
     sides: Mapping[Split, Side], columns: Sequence[int], regularisations: Sequence[float]
 ) -> tuple[Rates, float, float]:
     """A regression on some of the statistics: its rates on test, D-EER on dev, and its C."""
-    models = [_fitted(sides[Split.TRAIN], columns, c) for c in regularisations]
+    train = sides[Split.TRAIN]
+    is_bona_fide = [row.label is Label.BONA_FIDE for row in train.presentations]
+    models = [fitted(train.features[:, columns], is_bona_fide, c) for c in regularisations]
     thresholds = [
         eer_threshold(*_scores(model, sides[Split.DEV], columns), "worst") for model in models
     ]
@@ -226,12 +245,6 @@ def _judge(
     threshold, dev_eer = thresholds[best]
     on_test = rates(*_scores(models[best], sides[Split.TEST], columns), threshold)
     return on_test, dev_eer, regularisations[best]
-
-
-def _fitted(train: Side, columns: Sequence[int], regularisation: float) -> Pipeline:
-    regression = LogisticRegression(C=regularisation, class_weight="balanced", max_iter=1000)
-    is_bona_fide = [row.label is Label.BONA_FIDE for row in train.presentations]
-    return make_pipeline(StandardScaler(), regression).fit(train.features[:, columns], is_bona_fide)
 
 
 def _scores(

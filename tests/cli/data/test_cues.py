@@ -63,10 +63,31 @@ def test_other_protocols_are_refused(folder: Path, protocol: str, message: str) 
     assert message in str(answer.exception)
 
 
-def test_protocol_must_be_named(folder: Path) -> None:
-    answer = run(folder)
+@pytest.mark.parametrize("options", [(), ("--protocol", "folder", "--views", "12")])
+def test_protocol_or_views_must_be_named_and_not_both(
+    folder: Path, options: tuple[str, ...]
+) -> None:
+    answer = run(folder, *options)
     assert answer.exit_code == 2
-    assert "--protocol" in answer.output
+    assert "either --protocol or --views" in answer.output
+
+
+def test_views_are_rendered_and_compared(folder: Path) -> None:
+    answer = run(folder, "--views", "12", "--json")
+    assert answer.exit_code == 0
+    found = json.loads(answer.stdout)
+    assert (found["views"], found["subjects"]) == (12, 12)
+    rates = [found["together"], *found["alone"].values()]
+    assert all(set(each) == {"screen", "paper"} for each in rates)
+    assert all(0 <= rate <= 1 for each in rates for rate in each.values())
+    assert "jpeg_size" in found["alone"]
+
+
+def test_table_of_views_says_what_it_means(folder: Path) -> None:
+    answer = run(folder, "--views", "12")
+    assert answer.exit_code == 0
+    for words in ("all together", "jpeg size", "bona fide and screen", "12 bona fide views of 12"):
+        assert words in answer.stdout
 
 
 def test_empty_side_is_named(tmp_path: Path) -> None:

@@ -21,16 +21,36 @@ __all__ = ["cues"]
 def cues(
     store: Annotated[str, typer.Argument(help="Written by `vivant data prepare`.")],
     protocol: Annotated[
-        str,
+        str | None,
         typer.Option(help="DATA_SET:PROTOCOL, such as oulu-npu:1; DATA_SET alone: by its folders."),
-    ],
+    ] = None,
+    views: Annotated[
+        int | None,
+        typer.Option(
+            min=10,
+            help="Instead: so many bona fide pictures, recaptured from a screen and from paper.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Tell attacks from bona fide by trivial cues: brightness, sharpness, noise, a border, flicker.
 
     A logistic regression on statistics of each presentation's middle clip, all together and each
     alone: learned on train, threshold of equal error on dev, rates on test.
+
+    With --views the store's attacks are left out: bona fide pictures are rendered as training
+    renders them, and the regression is fitted on half of the subjects and measured on the others.
     """
+    if (protocol is None) == (views is None):
+        raise typer.BadParameter("expected either --protocol or --views")
+    if views is not None:
+        _check_views(store, views, as_json)
+    else:
+        assert protocol is not None
+        _check_store(store, protocol, as_json)
+
+
+def _check_store(store: str, protocol: str, as_json: bool) -> None:
     from vivant.datasets.naming import divide
     from vivant.evaluation.cues import check_cues, measure, with_clips
     from vivant.preparation.clips import ClipStore
@@ -54,6 +74,43 @@ def cues(
         typer.echo(json.dumps(content, indent=2))
     else:
         _print(protocol, content)
+
+
+def _check_views(store: str, num_views: int, as_json: bool) -> None:
+    from vivant.evaluation.view_cues import MEDIA, check_views, render_views
+    from vivant.preparation.clips import ClipStore
+    from vivant.preparation.place import to_place
+
+    clips = ClipStore(to_place(store), num_frames=1)
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        rendered = render_views(clips, num_views)
+        report = check_views([*progress.track(rendered, num_views, description="views")])
+    if as_json:
+        content = {
+            "views": report.num_views,
+            "subjects": report.num_subjects,
+            "together": report.together,
+            "alone": report.alone,
+        }
+        typer.echo(json.dumps(content, indent=2))
+        return
+    console = Console()
+    table = Table("statistic", title="views: equal error rate, in %", title_justify="left")
+    for medium in MEDIA:
+        table.add_column(f"bona fide and {medium}", justify="right")
+    for name, rates in (("all together", report.together), *report.alone.items()):
+        cells = (f"{100 * rates[medium]:.1f}" for medium in MEDIA)
+        table.add_row(name.replace("_", " "), *cells, end_section=name == "all together")
+    console.print(table)
+    lines = (
+        f"{report.num_views:,} bona fide views of {report.num_subjects:,} subjects, and each of "
+        "them recaptured from a screen and from paper",
+        "50 % tells nothing. Tone, colour and blur are a medium's own; border and JPEG size should "
+        "stay at or above 40 %.",
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _content(report: "CueReport", num_without: int) -> dict[str, Any]:
