@@ -15,7 +15,8 @@ subject and set, and optionally sha256 and any others. OUT becomes a working cop
 - `backgrounds/`: the pictures of screens and rooms.
 
 Pictures become stills and not series: their rate is not known, and a training that moves stills
-itself moves those of both classes alike. Videos are passed over.
+itself moves those of both classes alike. Videos are passed over, or with `--pictures-per-video N`
+become N stills each, evenly spread.
 
 A picture that cannot be used stops nothing: it is named at the end. What is there already is not
 made again, so the same command goes on where it was stopped.
@@ -31,6 +32,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import av
 import cv2
 import numpy as np
 
@@ -58,6 +60,7 @@ class Report:
     """Those that lost bars or mirrored edges, by set."""
     num_backgrounds: int = 0
     num_videos: int = 0
+    """Passed over."""
     problems: list[str] = field(default_factory=list)
 
 
@@ -164,29 +167,53 @@ def copy(source: Path, target: Path, row: Mapping[str, str]) -> bool:
     content = source.read_bytes()
     if row.get("sha256") and hashlib.sha256(content).hexdigest() != row["sha256"]:
         raise ValueError("its SHA-256 is not that of MANIFEST.csv")
-    there = target.read_bytes() if target.exists() else None
-    if there is not None:
-        return there != content
+    if target.exists():
+        return target.read_bytes() != content
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError("it is not a picture that OpenCV can read")
     cropped = without_bars(np.asarray(picture, np.uint8))
     is_cut = bool(cropped.shape != picture.shape)
-    if is_cut:
-        suffix = target.suffix.lower()
-        options = _JPEG if suffix in (".jpg", ".jpeg") else ()
-        content = cv2.imencode(suffix, np.ascontiguousarray(cropped), options)[1].tobytes()
-    write_whole(target, content)
+    write_whole(target, _encoded(cropped, target.suffix.lower()) if is_cut else content)
     return is_cut
 
 
-def arrange(folder: Path, out: Path, most_per_set: int | None = None) -> Report:
+def copy_frames(source: Path, targets: Sequence[Path]) -> None:
+    """Write frames of a video as pictures, evenly spread; what is there already is kept.
+
+    Args:
+        source: The video.
+        targets: Where to.
+
+    Raises:
+        ValueError: it cannot be read, or has fewer frames.
+        OSError: it cannot be read or written.
+    """
+    if all(target.exists() for target in targets):
+        return
+    with av.open(str(source)) as video:
+        frames = [frame.to_ndarray(format="bgr24") for frame in video.decode(video=0)]
+    if len(frames) < len(targets):
+        raise ValueError(f"expected {len(targets)} frames, found {len(frames)}")
+    # The middle of each of so many equal parts.
+    places = (np.arange(len(targets)) + 0.5) * len(frames) / len(targets)
+    for place, target in zip(places.astype(int), targets, strict=True):
+        write_whole(target, _encoded(without_bars(frames[place]), target.suffix))
+
+
+def _encoded(picture: np.ndarray, suffix: str) -> bytes:
+    options = _JPEG if suffix in (".jpg", ".jpeg") else ()
+    return cv2.imencode(suffix, np.ascontiguousarray(picture), options)[1].tobytes()
+
+
+def arrange(folder: Path, out: Path, most_per_set: int | None = None, per_video: int = 0) -> Report:
     """Make the working copy.
 
     Args:
         folder: Pictures and their MANIFEST.csv.
         out: Where to; made if it is not there.
         most_per_set: Pictures of a set at most; None: all.
+        per_video: Stills to take from each video.
 
     Raises:
         ValueError: MANIFEST.csv lacks a column, or both folders are one.
@@ -212,16 +239,36 @@ def arrange(folder: Path, out: Path, most_per_set: int | None = None) -> Report:
         elif row["label"] != "bona_fide":
             report.problems.append(f"{path}: expected bona_fide or background: {row['label']!r}")
         elif path.suffix.lower() in _VIDEOS:
-            report.num_videos += 1
+            found = _frames_of(folder, out, row, per_video, report)
+            by_set.setdefault(row["set"], []).extend(found)
         else:
             by_set.setdefault(row["set"], []).append(row)
     lines = []
     for name, rows in by_set.items():
+        if not rows:
+            continue
         sides = sides_of(sorted({row["subject"] for row in rows}))
         lines += _arrange_set(folder, out, evenly(rows, most_per_set), sides, report)
         print(f"{name}: {report.num_pictures[name]} pictures", flush=True)
     write_whole(out / "manifest.csv", _table(lines))
     return report
+
+
+def _frames_of(
+    folder: Path, out: Path, row: Mapping[str, str], per_video: int, report: Report
+) -> list[Mapping[str, str]]:
+    """Rows of the stills that were taken from a video."""
+    if not per_video:
+        report.num_videos += 1
+        return []
+    path = PurePosixPath(row["path"])
+    names = [path.with_name(f"{path.stem}_{k + 1}of{per_video}.png") for k in range(per_video)]
+    try:
+        copy_frames(folder / path, [out / name for name in names])
+    except (OSError, ValueError, IndexError, av.FFmpegError) as error:  # IndexError: sound alone.
+        report.problems.append(f"{path}: {error}")
+        return []
+    return [{**row, "path": str(name), "video": "yes"} for name in names]
 
 
 def _arrange_set(
@@ -236,7 +283,8 @@ def _arrange_set(
     for row in rows:
         path, set_ = row["path"], row["set"]
         try:
-            report.num_cut[set_] += copy(folder / path, out / path, row)
+            if not row.get("video"):
+                report.num_cut[set_] += copy(folder / path, out / path, row)
         except (OSError, ValueError) as error:
             report.problems.append(f"{path}: {error}")
             continue
@@ -281,11 +329,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--most-per-set", type=int, help="pictures of a set at most, evenly over its subjects"
     )
+    parser.add_argument(
+        "--pictures-per-video", type=int, default=0, help="stills to take from each video"
+    )
     options = parser.parse_args(arguments)
     if options.most_per_set is not None and options.most_per_set < 1:
         sys.exit(f"expected --most-per-set of at least 1, got {options.most_per_set}")
+    if options.pictures_per_video < 0:
+        sys.exit(f"expected --pictures-per-video of at least 0, got {options.pictures_per_video}")
     try:
-        report = arrange(options.folder, options.out, options.most_per_set)
+        report = arrange(
+            options.folder, options.out, options.most_per_set, options.pictures_per_video
+        )
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     for problem in report.problems:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from media import clip
 from vivant.datasets.manifest import manifest
 from vivant.records import Label, Split
 
@@ -167,6 +168,25 @@ def test_bad_pictures_are_named_and_stop_nothing(
     assert only.path == "a/s/good.jpg"
 
 
+def test_videos_become_stills_where_asked_for(
+    script: ModuleType, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "studio/s1").mkdir(parents=True)
+    (folder / "studio/s1/0.mpg").write_bytes(clip())
+    out = tmp_path / "out"
+    report = script.arrange(folder, out, per_video=3)
+    assert (report.num_pictures["studio"], report.num_videos, report.problems) == (3, 0, [])
+    rows = [each for each in manifest().read(out).presentations if each.columns["set"] == "studio"]
+    assert [each.path for each in rows] == [f"studio/s1/0_{k}of3.png" for k in (1, 2, 3)]
+    assert {each.subject for each in rows} == {"studio/s1"}
+    pictures = [(out / each.path).read_bytes() for each in rows]
+    assert len(set(pictures)) == 3
+    (folder / "studio/s1/0.mpg").write_bytes(b"damaged since")
+    assert script.arrange(folder, out, per_video=3).problems == []  # Not read again.
+    (problem,) = script.arrange(folder, out, per_video=2).problems
+    assert problem.startswith("studio/s1/0.mpg: ")
+
+
 def test_a_set_is_thinned_evenly_over_subjects_and_time(script: ModuleType) -> None:
     rows = [{"subject": s, "path": f"{s}{i}"} for s, n in (("a", 9), ("b", 2)) for i in range(n)]
     assert script.evenly(rows, None) == rows
@@ -202,3 +222,5 @@ def test_bad_folders_are_refused(
         script.main([str(faces), str(out)])
     with pytest.raises(SystemExit, match="most-per-set"):
         script.main([str(faces), str(out), "--most-per-set", "0"])
+    with pytest.raises(SystemExit, match="pictures-per-video"):
+        script.main([str(faces), str(out), "--pictures-per-video", "-1"])

