@@ -21,8 +21,8 @@ from vivant.session.session import Session
 FACE = FaceBox(220.0, 140.0, 420.0, 340.0)
 
 
-def seen(greys: Iterable[int], num_frames: int = 5) -> Seen:
-    """A presentation with a clip of each grey level."""
+def seen(greys: Iterable[int], num_frames: int = 5, *, wide: bool = False) -> Seen:
+    """A presentation with a clip of each grey level, and of its wider crops."""
     clips = tuple(
         Clip(
             np.full((num_frames, 224, 224, 3), grey, np.uint8),
@@ -30,6 +30,8 @@ def seen(greys: Iterable[int], num_frames: int = 5) -> Seen:
             FACE,
             crop_box(FACE, 640, 480, 1.3),
             is_padded=False,
+            context=np.full((num_frames, 160, 160, 3), grey, np.uint8) if wide else None,
+            context_crop=crop_box(FACE, 640, 480, 2.0) if wide else None,
         )
         for at, grey in enumerate(greys)
     )

@@ -8,6 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from commands import run
+from context_models import context_config
 from made_up import MadeUpRunner, card
 from made_up_scores import made_up_profile
 from media import pattern, video
@@ -45,6 +46,7 @@ def _made_up_network(monkeypatch: pytest.MonkeyPatch) -> None:
         "attack.json": MadeUpRunner(0.1),
         "untrained.json": MadeUpRunner(0.9, card(training=None, point=None)),
         "odd.json": Odd(),
+        "advisor.json": MadeUpRunner(0.9, card(architecture=context_config())),
     }
 
     def open_made_up(path: Path, *settings: object) -> Runner:
@@ -128,6 +130,12 @@ def test_table_marks_an_untrained_model(clips: dict[str, Path]) -> None:
     words = " ".join(check(clips["person"], model="untrained.json").stdout.split())
     assert "UNTRAINED: its scores mean nothing, and it never decides" in words
     assert "bona fide " not in words
+
+
+def test_table_says_where_patches_do_not_vote(clips: dict[str, Path]) -> None:
+    words = " ".join(check(clips["person"], model="advisor.json").stdout.split())
+    assert "patches and depth do not vote in this model" in words
+    assert "vote" not in check(clips["person"]).stdout
 
 
 def test_profile_calibrates_and_is_named(clips: dict[str, Path], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from context_models import context_config
 from evaluations import GreyRunner
 from made_up import MadeUpRunner, card
 from text_session import TextSession, seen
@@ -177,6 +178,18 @@ def test_boxes_of_an_explanation_are_in_pixels_of_the_crop() -> None:
     assert np.array(told.depth).shape == (4, 14, 14)
     assert told.time_s == window.times_s[window.aam_frames[-1]]
     assert json.loads(told.model_dump_json())["cam"][3][3] == 1
+
+
+def test_map_of_an_explanation_has_the_model_s_side_and_its_share() -> None:
+    session = TextSession(MadeUpRunner(0.8, card(architecture=context_config())))
+    told = to_answer(session.conclude([seen([10], 3, wide=True)])[0], Level.TRUSTED, explained=True)
+    assert isinstance(told, FullAnswer)
+    assert told.explanation is not None
+    assert np.shape(told.explanation.cam) == (5, 5)
+    assert told.explanation.map_share == pytest.approx(5 / 78)
+    assert told.model is not None
+    assert told.model.patches_vote is False
+    assert explain(verdict_of(10).windows[0]).map_share is None
 
 
 def test_model_without_a_second_module_has_no_boxes() -> None:

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,22 @@ import pytest
 from PIL import Image
 
 from browser import browser, needs_browser
+from context_models import context_config, save_context_model
 from device_films import FILMS, NOT_HERE, people
 from device_site import MODELS, WASM_GZ, Site, Tab, show
+from made_up import POINT, TRAINED, MadeUpRunner, card
 from people import person
+from vivant.export.export import export_graph
 from vivant.faces.detectors.blazeface import blazeface
 from vivant.faces.limits import QualityLimits
 from vivant.faces.mesh import FaceMesh, region_of_box
 from vivant.geometry.crop import CropBox, crop_box, cut
+from vivant.networks.card import read_card
 from vivant.records import FaceBox, Frame
 from vivant.runtimes.onnx import OnnxRunner
-from vivant.session.report import CheckRecord
+from vivant.session.report import CheckRecord, of_verdict
 from vivant.session.session import STARTER, Session
-from vivant.session.verdict import Decision
+from vivant.session.verdict import Decision, Verdict
 from vivant.video.keep import FrameKeeper
 from vivant.video.sampling import choose_windows, near_grid
 
@@ -245,22 +250,33 @@ def test_face_is_where_python_finds_it(tab: Tab) -> None:
         assert ours["mesh"]["presence_logit"] == pytest.approx(fitted.presence_logit, abs=0.3)
 
 
-@pytest.mark.parametrize("side", [90, 207, 224, 225, 300, 448, 470])
-def test_crop_is_cut_as_for_training(side: int, tab: Tab) -> None:
-    frame, face = people()[3], FaceBox(250.0, 180.0, 250.0 + side / 1.3, 180.0 + side / 1.4)
+@pytest.mark.parametrize(
+    ("scale", "size", "side"),
+    [*((1.3, 224, side) for side in (90, 207, 224, 225, 300, 448, 470)),
+     *((2.0, 160, side) for side in (90, 160, 207, 320, 470))],
+)  # fmt: skip
+def test_crop_is_cut_as_for_training(scale: float, size: int, side: int, tab: Tab) -> None:
+    longer, shorter = side / scale, 0.93 * side / scale
+    frame, face = people()[3], FaceBox(250.0, 180.0, 250.0 + longer, 180.0 + shorter)
     found = tab.run(
         """
         const { cropBox, cutCrop } = await import("/page/device_boxes.js");
         const { toRgb } = await import("/page/device_pixels.js");
-        const box = cropBox(given.face, 640, 480, 1.3);
-        return { box, data: Array.from(cutCrop(toRgb(await load(given.name)), box, 224).data) };
+        const { face, scale, size, name } = given;
+        const box = cropBox(face, 640, 480, scale);
+        return { box, data: Array.from(cutCrop(toRgb(await load(name)), box, size).data) };
         """,
-        {"name": show(frame), "face": [face.x0, face.y0, face.x1, face.y1]},
+        {
+            "name": show(frame),
+            "face": [face.x0, face.y0, face.x1, face.y1],
+            "scale": scale,
+            "size": size,
+        },
     )
-    expected = crop_box(face, 640, 480, 1.3)
+    expected = crop_box(face, 640, 480, scale)
     assert found["box"] == {"x": expected.x, "y": expected.y, "side_px": expected.side_px}
-    crop = np.array(found["data"]).reshape(224, 224, 3)
-    assert np.abs(crop - cut(frame, expected, 224).astype(int)).max() <= 1
+    crop = np.array(found["data"]).reshape(size, size, 3)
+    assert np.abs(crop - cut(frame, expected, size).astype(int)).max() <= 1
 
 
 def test_same_clip_has_the_same_score(tab: Tab, session: Session) -> None:
@@ -272,7 +288,8 @@ def test_same_clip_has_the_same_score(tab: Tab, session: Session) -> None:
         const { toRgb } = await import("/page/device_pixels.js");
         const crops = [];
         for (const name of given) crops.push(toRgb(await load(name)).data);
-        const { anchors, ...said } = await scoreClip((await models()).lite, crops, 224);
+        const { lite, card } = await models();
+        const { anchors, ...said } = await scoreClip(lite, card, crops);
         return { anchors, ...said, cam: [...said.cam], depth: [...said.depth] };
         """,
         [show(crop) for crop in crops],
@@ -284,6 +301,121 @@ def test_same_clip_has_the_same_score(tab: Tab, session: Session) -> None:
     assert found["anchors"] == scores.anchors.reshape(-1).tolist()
     np.testing.assert_allclose(found["cam"], scores.cam.reshape(-1), atol=1e-4)
     np.testing.assert_allclose(found["depth"], scores.depth.reshape(-1), atol=1e-4)
+
+
+# A capture whose network is a stand-in: it answers always the same and keeps what it was given.
+STAND_IN = """
+const { Capture } = await import("/page/device_capture.js");
+const inputs = [];
+const numbers = (num, value = 0) => new Float32Array(num).fill(value);
+const lite = {
+  async run(...given) {
+    inputs.push(given.map(({ data, shape }) => ({ shape, data: Array.from(data) })));
+    return {
+      bona_fide_score: [0.75], advisor_score: [0.75], aam_score: [0.25],
+      advisor_embedding: Float32Array.from({ length: 12 }, (_, at) => (at % 2 ? -1 : 1) * (at + 1)),
+      cam: numbers(3 * 25, 0.5), anchors: [0, 10, 24, 48], boxes: numbers(16, 7), depth: numbers(4 * 49),
+    };
+  },
+};
+const capture = new Capture({ ...(await models()), lite, card: given.card });
+for (const [at, name] of given.names.entries()) await capture.look(await load(name), at / 10);
+const answer = await capture.end();
+answer.explanation.crop = answer.explanation.crop.length;
+return { answer, inputs };
+"""
+
+
+@pytest.fixture(scope="module")
+def with_context(tab: Tab) -> tuple[dict[str, Any], list[Any], Verdict]:
+    """What the page answers for a model that sees a wider crop, what the model was given, and what
+    Python makes of the same frames."""
+    frames = people()[:3]
+    config = context_config()
+    assert config.aam is not None
+    aam = config.aam.model_copy(update={"grid_side": 7, "depth_side": 7})
+    sees_both = card(architecture=config.model_copy(update={"aam": aam}))
+    given = {
+        "names": [show(frame) for frame in frames],
+        "card": json.loads(sees_both.model_dump_json()),
+    }
+    found = tab.run(STAND_IN, given)
+    with Session(MadeUpRunner(0.75, sees_both), isolated=False) as session:
+        expected = session.check_frames(frames, [0.0, 0.1, 0.2])
+    return found["answer"], found["inputs"], expected
+
+
+def test_wider_crop_is_cut_from_the_same_face(
+    with_context: tuple[dict[str, Any], list[Any], Verdict],
+) -> None:
+    answer, inputs, _ = with_context
+    (given,) = inputs
+    assert [each["shape"] for each in given] == [[1, 3, 224, 224, 3], [1, 3, 160, 160, 3]]
+    (window,) = answer["windows"]
+    face = FaceBox(*window["face_box"])
+    for each, scale, side in zip(given, (1.3, 2.0), (224, 160), strict=True):
+        box = crop_box(face, 640, 480, scale)
+        crops = np.array(each["data"]).reshape(3, side, side, 3)
+        for crop, frame in zip(crops, people()[:3], strict=True):
+            assert np.abs(crop - cut(frame, box, side).astype(int)).max() <= 1
+
+
+def test_answer_with_a_wider_crop_is_that_of_python(
+    with_context: tuple[dict[str, Any], list[Any], Verdict],
+) -> None:
+    answer, _, verdict = with_context
+    explanation = answer["explanation"]
+    record = of_verdict("camera", verdict).model_dump(mode="json")
+    assert (answer["decision"], record["decision"]) == ("bona_fide", "bona_fide")
+    assert answer["model"]["patches_vote"] is record["model"]["patches_vote"] is False
+    (window,), (expected,) = answer["windows"], record["windows"]
+    assert window["map_share"] == pytest.approx(expected["map_share"])
+    assert window["map_share"] == explanation["map_share"] == pytest.approx(5 / 78)
+    assert np.shape(explanation["cam"]) == (5, 5)
+    assert np.shape(explanation["depth"]) == (4, 7, 7)
+    assert explanation["crop"] == 224 * 224 * 3
+    assert [patch["cell"] for patch in window["patches"]] == [0, 10, 24, 48]
+    assert [patch["time_s"] for patch in window["patches"]] == [0.2] * 4
+    corners = [box[:2] for box in explanation["anchor_boxes"]]
+    assert corners == [[0, 0], [84, 28], [84, 84], [168, 168]]
+    assert codes(answer["cautions"]) == [*codes(verdict.cautions), "ON_DEVICE"]
+
+
+def test_model_without_patches_is_explained_by_its_map(tab: Tab) -> None:
+    names = [show(frame) for frame in people()[:3]]
+    config = context_config().model_copy(update={"aam": None})
+    given = {"names": names, "card": json.loads(card(architecture=config).model_dump_json())}
+    body = STAND_IN.replace(
+        "anchors: [0, 10, 24, 48], boxes: numbers(16, 7), depth: numbers(4 * 49),", ""
+    )
+    answer = tab.run(body, given)["answer"]
+    assert (answer["decision"], answer["model"]["patches_vote"]) == ("bona_fide", None)
+    assert answer["windows"][0]["aam_score"] is None
+    assert answer["windows"][0]["patches"] == answer["explanation"]["patch_boxes"] == []
+    assert np.shape(answer["explanation"]["cam"]) == (5, 5)
+
+
+@pytest.mark.slow
+def test_graph_with_a_wider_crop_answers_as_in_python(
+    tab: Tab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page loads another model, whose card says that it sees both crops."""
+    graph = export_graph(save_context_model(tmp_path), tmp_path / "graph").card_path
+    decides = read_card(graph).model_copy(update={"training": TRAINED, "operating_point": POINT})
+    monkeypatch.setitem(Site.replaced, f"models/{STARTER.name}", decides.model_dump_json().encode())
+    monkeypatch.setitem(
+        Site.replaced, f"models/{STARTER.with_suffix('').name}", graph.with_suffix("").read_bytes()
+    )
+    tab.run("window.device?.close(); delete window.device;")
+    answer = tab.answer(people()[:3])["answer"]
+    tab.run("window.device.close(); delete window.device;")
+    with Session(OnnxRunner(graph, 1), isolated=False) as session:
+        expected = session.check_frames(people()[:3], [0.0, 0.1, 0.2])
+    assert answer["status"] == "decided"
+    assert answer["bona_fide_score"] == pytest.approx(expected.bona_fide_score, abs=0.02)
+    assert answer["windows"][0]["map_share"] == pytest.approx(
+        expected.windows[0].map_share, abs=0.02
+    )
 
 
 def test_limits_are_those_of_python(tab: Tab) -> None:

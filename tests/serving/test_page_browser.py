@@ -12,7 +12,8 @@ import pytest
 
 from browser import browser, needs_browser, write_film
 from clocks import SkipClock
-from made_up import MadeUpRunner
+from context_models import context_config
+from made_up import MadeUpRunner, card
 from people import person, person_video
 from services import PUBLIC, SECRET, Listening, client, listening
 from vivant.runtimes.opening import open_runner
@@ -411,6 +412,21 @@ def test_answer_that_is_damaged_on_its_way_is_never_a_pass() -> None:
             assert decision == ""
             assert page.text("#verdict-title") != "Bona fide"
             page.tab.locator("#again").click()
+
+
+def test_figure_says_what_the_map_covers_and_that_patches_do_not_vote() -> None:
+    runner = MadeUpRunner(0.9, card(architecture=context_config()))
+    with listening(runner) as (_, port), opened(f"http://127.0.0.1:{port}") as page:
+        assert choose(page, "person.mp4", person_video()) == ("decided", "bona_fide")
+        assert "do not vote in this model" in page.text("#patch-words")
+        assert (
+            "It covers 6% of what moves the logit" in page.tab.locator("#cam-words").text_content()
+        )
+        page.tab.locator("#numbers summary").click()
+        numbers = page.text("#numbers-body")
+        assert "Patches (no vote)" in numbers
+        assert "Grad-CAM's share of the logit" in numbers
+        assert page.said == []
 
 
 def test_key_of_the_address_is_taken_out_of_it() -> None:

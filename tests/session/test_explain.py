@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 
 from builders import small_config
+from context_models import context_config
 from made_up import MadeUpRunner, card
 from media import pattern, video
 from people import person_video
-from vivant.session.explain import _depth_tile, draw_verdict
+from vivant.session.explain import _depth_tile, _lines, _rows, draw_verdict, draw_window
 from vivant.session.session import Session
 from vivant.session.verdict import Verdict
+from vivant.session.voting import NO_VOTE
 
 
 def verdict(source: bytes, score: float | list[float] = 0.9, **fields: object) -> Verdict:
@@ -80,6 +82,39 @@ def test_model_without_patches_is_drawn_too() -> None:
     model_b = small_config().model_copy(update={"aam": None, "fusion": "am"})
     picture = draw_verdict(verdict(person_video(), architecture=model_b), "clip.mp4")
     assert not has_colour(picture, ORANGE)
+
+
+def test_map_of_any_side_is_drawn() -> None:
+    (window, *_) = verdict(person_video(), architecture=context_config()).windows
+    assert window.cam.shape == (3, 5, 5)
+    picture = draw_window(window)
+    assert picture.shape == (3 * (224 + 26 + 12) + 12, 3 * 236 + 12, 3)
+    middle = (
+        12 + 224 + 26 + 12 + 26 + 112
+    )  # Of the maps' row: the middle cell of 5 is the bright one.
+    bright = picture[middle - 20 : middle + 20, 12 + 92 : 12 + 132].mean()
+    assert bright > 1.5 * picture[middle - 100 : middle - 60, 12 : 12 + 40].mean()
+
+
+def test_picture_says_what_the_map_covers_and_that_patches_do_not_vote() -> None:
+    shown = verdict(person_video(), architecture=context_config())
+    window = shown.windows[0]
+    lines, labels = _lines(shown, window), [label for label, _ in _rows(window)]
+    assert NO_VOTE in lines
+    assert (
+        "The Grad-CAM covers 6% of what moves the logit: the last map of the first crop." in lines
+    )
+    assert labels[0].endswith("orange: patches judged, no vote")
+    assert labels[1].endswith("it covers 6% of what moves the logit")
+    assert labels[2].endswith("no vote")
+
+
+def test_picture_of_a_model_whose_patches_vote_says_nothing_of_it() -> None:
+    shown = verdict(person_video())
+    window = shown.windows[0]
+    text = " ".join([*_lines(shown, window), *(label for label, _ in _rows(window))])
+    assert "vote" not in text
+    assert "covers" not in text
 
 
 def test_untrained_model_is_written_in_red() -> None:

@@ -5,6 +5,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from context_models import context_config
 from made_up import TRAINED, MadeUpRunner, card
 from media import pattern, video
 from people import person_video
@@ -33,6 +34,7 @@ def records() -> dict[str, CheckRecord]:
     return {
         "bona fide": check(person),
         "attack": check(person, 0.1),
+        "wider crop": check(person, architecture=context_config()),
         "untrained": check(person, training=None, point=None),
         "no face": check(nobody),
         "refused": of_error("a.txt", MediaError(Refusal.TOO_LONG, "too long")),
@@ -46,7 +48,7 @@ def test_schema_is_the_published_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["bona fide", "attack", "untrained", "no face", "refused", "failed"]
+    "kind", ["bona fide", "wider crop", "attack", "untrained", "no face", "refused", "failed"]
 )
 def test_every_record_follows_the_published_schema(
     kind: str, records: dict[str, CheckRecord]
@@ -92,6 +94,15 @@ def test_patches_are_listed_with_cells_and_boxes(records: dict[str, CheckRecord]
         assert x1 - x0 == pytest.approx((window.crop_box[2] - window.crop_box[0]) / 4, abs=0.02)
         assert window.crop_box[0] <= x0 < x1 <= window.crop_box[2]
         assert window.crop_box[1] <= y0 < y1 <= window.crop_box[3]
+
+
+def test_record_says_what_explains_the_score(records: dict[str, CheckRecord]) -> None:
+    wider, usual = records["wider crop"], records["bona fide"]
+    assert wider.model is not None
+    assert usual.model is not None
+    assert (wider.model.patches_vote, usual.model.patches_vote) == (False, True)
+    assert [window.map_share for window in wider.windows] == [pytest.approx(5 / 78)] * 4
+    assert [window.map_share for window in usual.windows] == [None] * 4
 
 
 @pytest.mark.parametrize(("cell", "is_taken"), [(0, True), (48, True), (49, False), (-1, False)])

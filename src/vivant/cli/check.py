@@ -211,6 +211,8 @@ def _camera_job(
 
 def _print(records: "list[CheckRecord]") -> None:
     """A table for people."""
+    from vivant.session.voting import NO_VOTE
+
     table = Table(box=None, pad_edge=False, expand=False)
     table.add_column("presentation", overflow="fold", max_width=40)
     table.add_column("verdict", no_wrap=True)
@@ -225,6 +227,8 @@ def _print(records: "list[CheckRecord]") -> None:
     models = {record.model for record in records if record.model is not None}
     for model in models:
         console.print(f"model {model.name} {model.sha256[:12]} on {model.runtime}: {model.note}")
+        if model.patches_vote is False:
+            console.print(f"note: {NO_VOTE}")
     for line in {_profile(record) for record in records if record.profile is not None}:
         console.print(Text(line), soft_wrap=True)
 

@@ -168,9 +168,12 @@ def _print(found: "FolderScores", media: "MediaFolder", notes: list[str], out: s
 def _notes(session: "Session") -> list[str]:
     """What to know of the scores, as `vivant check` says it."""
     from vivant.session.report import of_model
+    from vivant.session.voting import NO_VOTE
 
     model = of_model(session.model)
     notes = [f"model {model.name} {model.sha256[:12]} on {model.runtime}: {model.note}"]
+    if model.patches_vote is False:
+        notes.append(NO_VOTE)
     if session.profile is not None:
         point = session.profile.point
         of = f"{point.rule} on {point.data}"

@@ -78,7 +78,10 @@ class Explanation(_Record):
     depth: tuple[tuple[tuple[float, ...], ...], ...]
     """Estimated depth of each patch, row by row, about 0..1: 1 nearest."""
     cam: tuple[tuple[float, ...], ...]
-    """Grad-CAM of that crop, 7x7, >= 0, without a scale: divide by its maximum."""
+    """Grad-CAM of that crop, row by row, as many rows as the model's map has; >= 0, without a
+    scale: divide by its maximum."""
+    map_share: float | None
+    """Share of the Advisor's logit that it covers; null of a model with an LSTM."""
 
 
 class FullAnswer(CheckRecord):
@@ -153,6 +156,7 @@ def explain(window: WindowResult) -> Explanation:
         patch_boxes=_boxes(window.patch_boxes, window),
         depth=() if window.depth is None else _rounded(window.depth[-1]),
         cam=_rounded(window.cam[frame]),
+        map_share=window.map_share,
     )
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from vivant.session.verdict import Decision, Verdict, WindowResult
+from vivant.session.voting import NO_VOTE, in_words
 
 __all__ = ["boxes_on_crop", "draw_patches", "draw_verdict", "draw_window"]
 
@@ -126,8 +127,13 @@ def _lines(verdict: Verdict, window: WindowResult | None) -> list[str]:
         lines.append(f"windows: {scores}; below: the lowest, {window.times_s[0]:.1f} s")
         if window.aam_score is not None:
             lines.append(
-                f"of it: Advisor {window.advisor_score:.3f}, patches {window.aam_score:.3f}"
+                f"in this window: Advisor {window.advisor_score:.3f}, "
+                f"patches {window.aam_score:.3f}"
             )
+        if window.patches_vote is False:
+            lines.append(NO_VOTE)
+        if window.map_share is not None:
+            lines.append(in_words(window.map_share))
     model = verdict.model
     training = "UNTRAINED" if model.training is None else f"trained on {model.training.data}"
     lines.append(f"model {model.name} {model.sha256[:12]}, {training}, {model.runtime}")
@@ -138,8 +144,11 @@ def _rows(window: WindowResult) -> list[tuple[str, list[UInt8[np.ndarray, "tile 
     crops = [_scaled(crop) for crop in window.crops]
     times = ", ".join(f"{time_s:.2f}" for time_s in window.times_s)
     cams = _cam_tiles(crops, window.cam)
+    map_label = "Grad-CAM of the Advisor: what drew it (bright)"
+    if window.map_share is not None:
+        map_label += f"; it covers {window.map_share:.0%} of what moves the logit"
     if window.anchor_boxes is None or window.patch_boxes is None:
-        return [(f"the crops at {times} s", crops), ("Grad-CAM of the Advisor", cams)]
+        return [(f"the crops at {times} s", crops), (map_label, cams)]
     boxed = [crop.copy() for crop in crops]
     depths = [_blank_tile("not judged by this model") for _ in crops]
     for at, frame in enumerate(window.aam_frames):
@@ -148,18 +157,20 @@ def _rows(window: WindowResult) -> list[tuple[str, list[UInt8[np.ndarray, "tile 
         boxed[frame] = _boxed(boxed[frame], anchors, patches)
         if window.depth is not None:
             depths[frame] = _depth_tile(window.depth[at])
+    no_vote = ", no vote" if window.patches_vote is False else ""
+    orange = f"orange: patches judged{no_vote}"
     rows = [
-        (f"the crops at {times} s; white: cells the Advisor named, orange: patches judged", boxed),
-        ("Grad-CAM of the Advisor: what drew it (bright)", cams),
+        (f"the crops at {times} s; white: cells the Advisor named, {orange}", boxed),
+        (map_label, cams),
     ]
     if window.depth is not None:
         label = "estimated depth of the patches, by number (bright is near; flat attacks stay dark)"
-        rows.append((label, depths))
+        rows.append((label + no_vote, depths))
     return rows
 
 
 def _cam_tiles(
-    crops: Sequence[UInt8[np.ndarray, "tile tile 3"]], cam: Float[np.ndarray, "n 7 7"]
+    crops: Sequence[UInt8[np.ndarray, "tile tile 3"]], cam: Float[np.ndarray, "n map map"]
 ) -> list[UInt8[np.ndarray, "tile tile 3"]]:
     """The maps over the crops, all to one scale."""
     largest = float(cam.max())

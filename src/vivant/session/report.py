@@ -66,7 +66,11 @@ class WindowRecord(_Record):
     advisor_score: float
     """Of the Advisor Module alone."""
     aam_score: float | None
-    """Of the Attended-Auxiliary Module alone; null where the model has none."""
+    """Of the Attended-Auxiliary Module alone; null where the model has none. It is no part of
+    `bona_fide_score` where the model's `patches_vote` is false."""
+    map_share: Score | None
+    """Share of the Advisor's logit that its Grad-CAM covers: the last map of the first crop. null
+    of a model with an LSTM, whose logit comes from that map alone."""
     face_box: Box
     crop_box: Box
     patches: tuple[PatchRecord, ...]
@@ -82,6 +86,9 @@ class ModelRecord(_Record):
     trained_on: str | None
     synthetic: bool | None
     """Whether the training data were simulated; null for an untrained model."""
+    patches_vote: bool | None
+    """Whether patches and their depth are part of the result; false: they explain, and the result
+    is the Advisor's alone. null where the model has no patches."""
     runtime: str
 
     @property
@@ -233,6 +240,7 @@ def of_model(model: ModelIdentity) -> ModelRecord:
         untrained=training is None,
         trained_on=None if training is None else training.data,
         synthetic=None if training is None else training.is_synthetic,
+        patches_vote=model.patches_vote,
         runtime=model.runtime,
     )
 
@@ -274,6 +282,7 @@ def _window(window: WindowResult) -> WindowRecord:
         bona_fide_score=min(max(window.bona_fide_score, 0.0), 1.0),
         advisor_score=window.advisor_score,
         aam_score=window.aam_score,
+        map_share=window.map_share,
         face_box=_box(_edges(window.face)),
         crop_box=_box((crop.x, crop.y, crop.x + crop.side_px, crop.y + crop.side_px)),
         patches=tuple(patches),

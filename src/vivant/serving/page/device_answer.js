@@ -6,7 +6,7 @@ import { RUNTIME } from "./device_models.js";
 
 const TOLERANCE = 0.1; // How far a crop may be from what training cut: share of its side.
 const ROUNDING = 1e-5; // What float32 may add to a score of exactly 0 or 1.
-const CELLS = 4; // Of the crop's side: a patch has the size of a cell.
+const CELL = 1 / 4; // Side of a cell, and of a patch, of the crop's side: geometry/grid.py.
 
 const ON_DEVICE = finding(
   "ON_DEVICE",
@@ -41,10 +41,10 @@ export function answerOf(card, clips, reasons, { looks, size, limits, faces_s, n
       width: size[0],
       height: size[1],
     },
-    windows: clips.map(windowRecord),
+    windows: clips.map((clip) => windowRecord(clip, card)),
     timings: { decode_s: 0, faces_s, network_s, total_s: faces_s + network_s },
     advice: adviceOn(every).map(({ advice }) => advice),
-    explanation: explanationOf(clips),
+    explanation: explanationOf(clips, card),
   };
 }
 
@@ -70,18 +70,27 @@ export function decide(score, card, reasons) {
 }
 
 /** The network's answer to one clip, checked. */
-export function resultOf(outputs) {
-  const result = {};
-  for (const name of ["bona_fide_score", "advisor_score", "aam_score"]) {
+export function resultOf(outputs, { architecture }) {
+  const result = { aam_score: null };
+  const hasPatches = architecture.aam !== null;
+  const names = ["bona_fide_score", "advisor_score", ...(hasPatches ? ["aam_score"] : [])];
+  for (const name of names) {
     const [value] = outputs[name];
     if (!(Math.abs(value - 0.5) <= 0.5 + ROUNDING)) {
       throw new Error(`expected ${name} in 0..1, got ${value}`);
     }
     result[name] = value;
   }
-  const { cam, boxes, depth } = outputs;
-  const anchors = Array.from(outputs.anchors, Number);
-  return { ...result, cam, anchors, boxes, depth };
+  const { cam, boxes = [], depth = [], anchors = [] } = outputs;
+  const map_share = mapShare(outputs.advisor_embedding, architecture.advisor);
+  return { ...result, map_share, cam, anchors: Array.from(anchors, Number), boxes, depth };
+}
+
+/** The share of the Advisor's logit that its Grad-CAM covers: session/voting.py. */
+export function mapShare(embedding, { head = "lstm", levels = [] }) {
+  if (head !== "frames") return null;
+  const total = embedding.reduce((sum, part) => sum + Math.abs(part), 0);
+  return total > 0 ? Math.abs(embedding[2 * levels.length]) / total : null;
 }
 
 function isShare(value) {
@@ -113,8 +122,8 @@ function clipCautions(clips, card, limits) {
   const add = (code, measured, limit, message) => {
     if (!found.has(code)) found.set(code, finding(code, message, measured, limit));
   };
-  const expected = card.preprocessing.crop_scale;
-  for (const { face, crop, isPadded } of clips) {
+  const { crop_scale: expected, context_scale: wider } = card.preprocessing;
+  for (const { face, crop, contextCrop, isPadded } of clips) {
     const [shorter, longer] = [widthOf(face), heightOf(face)].sort((one, other) => one - other);
     const scale = crop.side_px / longer;
     const [x, y] = centreOf(face);
@@ -128,6 +137,11 @@ function clipCautions(clips, card, limits) {
     if (Math.abs(scale / expected - 1) > TOLERANCE) {
       add("CROP_SCALE_DIFFERS", scale, expected,
         `the crop is ${scale.toFixed(2)} times the face, training had ${expected.toFixed(2)}: the face fills the picture, move back`);
+    }
+    const wide = contextCrop ? contextCrop.side_px / longer : null;
+    if (wide !== null && Math.abs(wide / wider - 1) > TOLERANCE) {
+      add("CROP_SCALE_DIFFERS", wide, wider,
+        `the wider crop is ${wide.toFixed(2)} times the face, training had ${wider.toFixed(2)}: the face fills the picture, move back`);
     }
     if (away > TOLERANCE) {
       add("CROP_OFF_CENTRE", away, TOLERANCE,
@@ -182,7 +196,7 @@ function blank(card) {
   };
 }
 
-function modelRecord({ model, weights, training }) {
+function modelRecord({ model, weights, training, architecture }) {
   let note = "UNTRAINED: its scores mean nothing, and it never decides";
   if (training?.is_synthetic) note = `trained on simulated attacks (${training.data})`;
   else if (training) note = `trained on ${training.data}`;
@@ -192,20 +206,22 @@ function modelRecord({ model, weights, training }) {
     untrained: !training,
     trained_on: training?.data ?? null,
     synthetic: training?.is_synthetic ?? null,
+    patches_vote: architecture.aam ? architecture.fusion !== "am" : null,
     runtime: RUNTIME,
     note,
   };
 }
 
-function windowRecord({ times_s, isPadded, face, crop, side, result }) {
+function windowRecord({ times_s, isPadded, face, crop, side, result }, { architecture }) {
   const toFrame = (box) => {
     const scale = crop.side_px / side;
     return rounded(box.map((edge, at) => (at % 2 ? crop.y : crop.x) + edge * scale));
   };
+  const seen = framesSeen(architecture);
   const patches = result.anchors.map((cell, k) => ({
-    time_s: times_s.at(-1),
+    time_s: times_s[seen[Math.floor((k * seen.length) / result.anchors.length)]],
     cell,
-    anchor_box: toFrame(cellBox(cell, side)),
+    anchor_box: toFrame(cellBox(cell, side, architecture)),
     patch_box: toFrame(patchBox(result, k)),
   }));
   return {
@@ -214,37 +230,55 @@ function windowRecord({ times_s, isPadded, face, crop, side, result }) {
     bona_fide_score: Math.min(Math.max(result.bona_fide_score, 0), 1),
     advisor_score: result.advisor_score,
     aam_score: result.aam_score,
+    map_share: result.map_share,
     face_box: rounded(face),
     crop_box: rounded([crop.x, crop.y, crop.x + crop.side_px, crop.y + crop.side_px]),
     patches,
   };
 }
 
-/** The window with the lowest score, its newest frame; `crop` as bytes, for the page to draw. */
-function explanationOf(clips) {
+/** Of the window with the lowest score the newest frame that the second module saw; `crop` as bytes. */
+function explanationOf(clips, { architecture }) {
   if (clips.length === 0) return null;
   const { times_s, side, crops, result } = clips.reduce((lowest, clip) =>
     clip.result.bona_fide_score < lowest.result.bona_fide_score ? clip : lowest,
   );
+  const seen = framesSeen(architecture);
+  const frame = seen.at(-1) ?? crops.length - 1;
   const map = result.cam.length / crops.length;
-  const depthSide = Math.sqrt(result.depth.length / result.anchors.length);
+  const { anchors, depth } = result;
+  const first = anchors.length - anchors.length / Math.max(seen.length, 1);
+  const newest = anchors.map((_, k) => k).slice(first);
+  const values = depth.length / Math.max(anchors.length, 1); // Of a patch; 0 without a depth head.
   return {
-    time_s: times_s.at(-1),
+    time_s: times_s[frame],
     bona_fide_score: result.bona_fide_score,
     advisor_score: result.advisor_score,
     aam_score: result.aam_score,
-    crop: crops.at(-1),
+    map_share: result.map_share,
+    crop: crops[frame],
     crop_side_px: side,
-    anchor_boxes: result.anchors.map((cell) => cellBox(cell, side)),
-    patch_boxes: result.anchors.map((_, k) => patchBox(result, k)),
-    depth: rows(result.depth, depthSide ** 2).map((of) => rows(of, depthSide)),
-    cam: rows(result.cam.slice(-map), Math.sqrt(map)),
+    anchor_boxes: newest.map((k) => cellBox(anchors[k], side, architecture)),
+    patch_boxes: newest.map((k) => patchBox(result, k)),
+    depth: values > 0
+      ? newest.map((k) => rows(depth.slice(k * values, (k + 1) * values), Math.sqrt(values)))
+      : [],
+    cam: rows(result.cam.slice(frame * map, (frame + 1) * map), Math.sqrt(map)),
   };
 }
 
-function cellBox(cell, side) {
-  const [x, y] = [((cell % CELLS) * side) / CELLS, (Math.floor(cell / CELLS) * side) / CELLS];
-  return [x, y, x + side / CELLS, y + side / CELLS];
+/** Which of a clip's frames the second module sees: `AamConfig.frames_seen`. */
+function framesSeen({ aam, num_frames: numFrames }) {
+  if (!aam) return [];
+  if (aam.frames === "last") return [numFrames - 1];
+  if (aam.frames === "middle") return [numFrames >> 1];
+  return Array.from({ length: numFrames }, (_, at) => at);
+}
+
+function cellBox(cell, side, { aam: { grid_side: cells } }) {
+  const step = ((1 - CELL) * side) / (cells - 1);
+  const [x, y] = [(cell % cells) * step, Math.floor(cell / cells) * step];
+  return [x, y, x + CELL * side, y + CELL * side];
 }
 
 function patchBox({ boxes }, k) {

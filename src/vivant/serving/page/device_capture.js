@@ -10,6 +10,7 @@ import { Tracker } from "./device_tracker.js";
 import { FrameKeeper, NearGrid, chooseWindows, possibleWindows } from "./device_windows.js";
 
 const NUM_WINDOWS = 4;
+const CONTEXT_SIDE = 160; // Of the wider crop: networks/config.py.
 
 export class Capture {
   #models;
@@ -81,7 +82,9 @@ export class Capture {
     }
     this.#faces_s += (performance.now() - started_ms) / 1000;
     const scored_ms = performance.now();
-    for (const clip of clips) clip.result = await scoreClip(this.#models.lite, clip.crops, clip.side);
+    for (const clip of clips) {
+      clip.result = await scoreClip(this.#models.lite, this.#card, clip.crops, clip.context);
+    }
     return answerOf(this.#card, clips, reasons, {
       looks: this.#looks,
       size: this.#size ?? [0, 0],
@@ -145,22 +148,48 @@ export class Capture {
   }
 
   #clips() {
-    const { crop_scale, crop_side_px: side } = this.#card.preprocessing;
+    const { crop_scale, crop_side_px: side, context_scale = null } = this.#card.preprocessing;
     const windows = chooseWindows(...this.#places(), this.#numFrames, this.#interval_s, NUM_WINDOWS);
     return windows.map(({ frames, isPadded, isShort }) => {
       const face = medianBox(frames.map((position) => this.#looks[position].box));
-      const crop = cropBox(face, ...this.#size, crop_scale);
       const kept = frames.map((position) => this.#kept.get(position));
-      const crops = kept.map(({ picture }) => cutCrop(picture, crop, side).data);
-      return { times_s: kept.map(({ time_s }) => time_s), face, crop, side, crops, isPadded, isShort };
+      const cutAll = (box, size) => kept.map(({ picture }) => cutCrop(picture, box, size).data);
+      const crop = cropBox(face, ...this.#size, crop_scale);
+      const crops = cutAll(crop, side);
+      const contextCrop = context_scale === null ? null : cropBox(face, ...this.#size, context_scale);
+      const context = contextCrop && cutAll(contextCrop, CONTEXT_SIDE);
+      const times_s = kept.map(({ time_s }) => time_s);
+      return { times_s, face, crop, side, crops, contextCrop, context, isPadded, isShort };
     });
   }
 }
 
-/** The network's answer to one clip. */
-export async function scoreClip(lite, crops, side) {
+/**
+ * The network's answer to one clip.
+ * @param lite The graph.
+ * @param {object} card The model's.
+ * @param {Uint8Array[]} crops One a frame.
+ * @param {Uint8Array[]|null} context The wider crops, where the model sees them.
+ */
+export async function scoreClip(lite, card, crops, context = null) {
+  const inputs = [toInput(crops, card.preprocessing.crop_side_px)];
+  if (context !== null) inputs.push(toInput(context, CONTEXT_SIDE));
+  return resultOf(await lite.run(...inputs), card);
+}
+
+/** Black crops of one clip, and their wider ones where the model sees them. */
+export function blankClip({ architecture, preprocessing }) {
+  const frames = (side) => {
+    const crop = new Uint8Array(side * side * 3);
+    return Array.from({ length: architecture.num_frames }, () => crop);
+  };
+  const hasContext = (preprocessing.context_scale ?? null) !== null;
+  return [frames(preprocessing.crop_side_px), hasContext ? frames(CONTEXT_SIDE) : null];
+}
+
+function toInput(crops, side) {
   const size = side * side * 3;
-  const pixels = new Uint8Array(crops.length * size);
-  crops.forEach((crop, at) => pixels.set(crop, at * size));
-  return resultOf(await lite.run(pixels, [1, crops.length, side, side, 3]));
+  const data = new Uint8Array(crops.length * size);
+  crops.forEach((crop, at) => data.set(crop, at * size));
+  return { data, shape: [1, crops.length, side, side, 3] };
 }

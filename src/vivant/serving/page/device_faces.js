@@ -36,7 +36,7 @@ export class BlazeFace {
   /** The faces of a part of a frame whose upper left corner is (x, y). */
   async #find(picture, x, y) {
     const { square, scales } = letterbox(picture);
-    const { boxes, logits } = await this.#graph.run(square, [1, SIDE, SIDE, 3]);
+    const { boxes, logits } = await this.#graph.run({ data: square, shape: [1, SIDE, SIDE, 3] });
     const corner = [x, y];
     const found = [];
     logits.forEach((logit, anchor) => {
@@ -67,7 +67,7 @@ export class FaceMesh {
   async fit(picture, region) {
     const toSquare = squareOf(region);
     const { data } = warp(picture, toSquare, SIDE);
-    const { landmarks, presence_logit } = await this.#graph.run(data, [1, SIDE, SIDE, 3]);
+    const { landmarks, presence_logit } = await this.#graph.run({ data, shape: [1, SIDE, SIDE, 3] });
     const [[a, b, tx], [c, d, ty]] = invertAffine(toSquare);
     const points = [];
     for (let at = 0; at < landmarks.length; at += 3) {

@@ -27,7 +27,7 @@ export async function loadModels(onProgress) {
   return { card, lite, blazeface, faceMesh };
 }
 
-/** An ONNX graph with one input of bytes. */
+/** An ONNX graph whose inputs are bytes. */
 export class Graph {
   #session;
 
@@ -41,12 +41,17 @@ export class Graph {
   }
 
   /**
-   * @param {Uint8Array} data
-   * @param {number[]} shape
+   * @param {{data: Uint8Array, shape: number[]}[]} inputs In the graph's order.
    * @returns {Promise<Object<string, Float32Array|BigInt64Array>>} Its outputs by name, all finite.
    */
-  async run(data, shape) {
-    const given = { [this.#session.inputNames[0]]: new ort.Tensor("uint8", data, shape) };
+  async run(...inputs) {
+    const names = this.#session.inputNames;
+    if (inputs.length !== names.length) {
+      throw new Error(`expected ${names.length} inputs (${names}), got ${inputs.length}`);
+    }
+    const given = Object.fromEntries(
+      inputs.map(({ data, shape }, at) => [names[at], new ort.Tensor("uint8", data, shape)]),
+    );
     const answers = await this.#session.run(given);
     const read = {};
     for (const name of this.#session.outputNames) {

@@ -1,7 +1,7 @@
 // Runs the networks beside the page, so that its picture does not stall. One request after another.
 
 import { refusalOf } from "./device_answer.js";
-import { Capture, scoreClip } from "./device_capture.js";
+import { Capture, blankClip, scoreClip } from "./device_capture.js";
 import { loadModels } from "./device_models.js";
 
 const SIDE = 192; // Of what the face models see.
@@ -44,10 +44,8 @@ onmessage = ({ data: { number, name, given } }) => {
 
 /** The first run of a network is the slowest: not while somebody waits. */
 async function warmUp({ card, lite, blazeface, faceMesh }) {
-  const { num_frames: numFrames, crop_side_px: side } = card.architecture;
-  const black = new Uint8Array(SIDE * SIDE * 3);
-  await blazeface.run(black, [1, SIDE, SIDE, 3]);
-  await faceMesh.run(black, [1, SIDE, SIDE, 3]);
-  const crop = new Uint8Array(side * side * 3);
-  await scoreClip(lite, Array.from({ length: numFrames }, () => crop), side);
+  const black = { data: new Uint8Array(SIDE * SIDE * 3), shape: [1, SIDE, SIDE, 3] };
+  await blazeface.run(black);
+  await faceMesh.run(black);
+  await scoreClip(lite, card, ...blankClip(card));
 }

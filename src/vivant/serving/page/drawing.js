@@ -31,6 +31,7 @@ export async function readExplanation(explanation) {
     patch_boxes,
     depth: depth.every(Boolean) ? depth : [],
     cam: grid(explanation.cam),
+    map_share: Number.isFinite(explanation.map_share) ? explanation.map_share : null,
   };
 }
 

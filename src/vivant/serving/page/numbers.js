@@ -14,7 +14,7 @@ export function hasNumbers(answer) {
 export function numbersOf(answer, explanation) {
   const columns = [
     [scale(answer), facts(answer)],
-    [windows(answer.windows), depths(explanation)],
+    [windows(answer), depths(explanation)],
   ];
   const filled = columns.map((parts) => parts.filter(Boolean)).filter((parts) => parts.length > 0);
   return filled.map((parts) => element("div", {}, ...parts));
@@ -79,15 +79,19 @@ function words(x, y, text) {
   return node;
 }
 
-function windows(given) {
+function windows({ windows: given, model }) {
   if (!Array.isArray(given) || given.length === 0) return null;
+  const hasShare = given.some((window) => isNumber(window.map_share));
   const rows = given.map((window) => [
     span(window.times_s) + (window.padded ? " (padded)" : ""),
     score(window.bona_fide_score) ?? "",
     score(window.advisor_score) ?? "",
     score(window.aam_score) ?? "none",
+    ...(hasShare ? [isNumber(window.map_share) ? percent(window.map_share) : "none"] : []),
   ]);
-  return table("Windows", ["From, to", "Score", "Advisor", "Patches"], rows);
+  const patches = model?.patches_vote === false ? "Patches (no vote)" : "Patches";
+  const names = ["From, to", "Score", "Advisor", patches, ...(hasShare ? ["Grad-CAM's share of the logit"] : [])];
+  return table("Windows", names, rows);
 }
 
 function span(times_s) {
@@ -114,6 +118,11 @@ function svg(name, attributes) {
   const node = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
   return node;
+}
+
+/** A share, 0..1, as a whole number of per cent. */
+export function percent(share) {
+  return `${(100 * share).toFixed(0)}%`;
 }
 
 function score(value) {

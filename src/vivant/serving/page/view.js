@@ -2,7 +2,7 @@
 
 import { drawDepthStrip, drawFace, mean, readExplanation } from "./drawing.js";
 import { element } from "./element.js";
-import { hasNumbers, numbersOf } from "./numbers.js";
+import { hasNumbers, numbersOf, percent } from "./numbers.js";
 import { sentence } from "./trouble.js";
 
 const OUTCOMES = {
@@ -61,6 +61,8 @@ export class VerdictView {
     this.#list("advice", texts(answer?.advice).map((text) => element("li", {}, sentence(text))));
     this.#list("cautions", cautions(answer, serviceModel));
     this.#explanation = await readExplanation(answer?.explanation);
+    this.#find("patch-words").textContent = patchWords(answer?.model);
+    this.#find("cam-words").textContent = camWords(this.#explanation);
     if (hasNumbers(answer)) {
       this.#find("numbers").hidden = false;
       this.#find("numbers-body").replaceChildren(...numbersOf(answer, this.#explanation));
@@ -137,6 +139,19 @@ export class VerdictView {
 
 function toggleOf(box) {
   return box.closest("label");
+}
+
+/** What the patches are: in some models they explain, and their score is no part of the result. */
+function patchWords(model) {
+  const judged = "Orange: the patches that were judged.";
+  if (model?.patches_vote !== false) return judged;
+  return `${judged} They and their depth do not vote in this model: the score is the Advisor's alone.`;
+}
+
+function camWords(explanation) {
+  const drew = "Grad-CAM: bright is what drew the Advisor.";
+  const share = explanation?.map_share ?? null;
+  return share === null ? drew : `${drew} It covers ${percent(share)} of what moves the logit: the last map of the first crop.`;
 }
 
 function describe({ anchor_boxes, patch_boxes }, depth, cam) {
