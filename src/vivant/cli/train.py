@@ -298,6 +298,13 @@ def _print_plan(
             f"{stage.memory_bytes / 2**20:,.0f} MiB",
         )
     console.print(table)
+    if experiment.fit is not None:
+        console.print(
+            "stage 1 is a fit: each frame of the train side is described once, as it is stored, "
+            f"filmed and recaptured; {experiment.fit.most_per_set} frames of a set at most",
+            highlight=False,
+            soft_wrap=True,
+        )
     total_s = sum(stage.seconds for stage in plan.stages)
     console.print(
         f"about {_duration(total_s)} in all, from one measured step of each stage; reading not "

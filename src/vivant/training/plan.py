@@ -100,7 +100,8 @@ def _plan_stage(
         network.eval()
         advise_s = _seconds(lambda: module.advise(batch)) / _MEASURED_CLIPS
     # Judging is a forward pass; the second module's is small beside the Advisor's.
-    judged = stage.epochs * experiment.data.dev_windows * len(data.dev)
+    rounds = 1 if stage.cache_advisor else stage.epochs  # What the Advisor says of dev is kept too.
+    judged = rounds * experiment.data.dev_windows * len(data.dev)
     seconds = (clips * train_s + judged * advise_s) / fabric.world_size
     if stage.cache_advisor:
         seconds -= (clips - cached_clips) * advise_s / fabric.world_size
