@@ -24,9 +24,11 @@ import sys
 from pathlib import Path
 import numpy as np
 from vivant.runtimes.onnx import OnnxRunner
+from vivant.runtimes.runner import blank_clips
 runner = OnnxRunner(Path(sys.argv[1]))
-clips = np.random.default_rng(0).integers(0, 256, (2, 5, 224, 224, 3), dtype=np.uint8)
-scores = runner.run(clips)
+random = np.random.default_rng(0)
+shapes = [blank.shape for blank in blank_clips(runner.card, 2)]
+scores = runner.run(*(random.integers(0, 256, shape, dtype=np.uint8) for shape in shapes))
 assert ((0 <= scores.bona_fide_score) & (scores.bona_fide_score <= 1)).all()
 assert scores.boxes.shape == (2, 1, 4, 4)
 assert "torch" not in sys.modules

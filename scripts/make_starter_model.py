@@ -43,14 +43,14 @@ def vivant(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "vivant", *words], check=True)
 
 
-def draw_people(faces: Path) -> None:
+def draw_people(faces: Path, num: int) -> None:
     """Films of drawn people, and their rows in the manifest: a set of its own."""
     videos = [
         video
         for video in plan(LAYOUT, "tiny")
         if video.pai_species is None and not video.path.startswith("Test_files/")
     ]
-    chosen = videos[:: max(1, len(videos) // NUM_DRAWN)][:NUM_DRAWN]
+    chosen = videos[:: max(1, len(videos) // num)][:num] if num else []
     studio = Studio(LAYOUT, SEED, SIZES["tiny"].num_frames)
     with (faces / "manifest.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["set"] != "drawn"]
@@ -99,12 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("work_dir", type=Path, help="folder for store and run: 1 GB")
     parser.add_argument("--name", default="open faces, attacks simulated", help="for the card")
     parser.add_argument("--into", type=Path, default=PACKAGE, help="where the graph is put")
+    parser.add_argument("--drawn", type=int, default=NUM_DRAWN, help="films of drawn people")
     parser.add_argument("--set", action="append", default=[], help="as for `vivant train`")
     options = parser.parse_args(arguments)
     work: Path = options.work_dir
     faces, store, run = work / "faces", work / "store", work / "run"
     arrange([str(options.folder), str(faces), "--pictures-per-video", PER_VIDEO])
-    draw_people(faces)
+    draw_people(faces, options.drawn)
     prepared = ("manifest", str(faces), "--out", str(store), "--margin", MARGIN)
     vivant("data", "prepare", *prepared, "--close-faces", "--trusted")
     trained = ("--data", str(store), "--protocol", "manifest:split", "--out", str(run))

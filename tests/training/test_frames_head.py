@@ -29,7 +29,12 @@ from vivant.training import frames_head
 from vivant.training.config import Experiment, apply_settings
 from vivant.training.data import data_for
 from vivant.training.folder import RunFolder, environment
-from vivant.training.frames_head import choose_frames, fit_logistic, read_held_out
+from vivant.training.frames_head import (
+    choose_frames,
+    fit_logistic,
+    left_out_by_subject,
+    read_held_out,
+)
 from vivant.training.loop import fit
 from vivant.training.progress import Progress
 
@@ -199,3 +204,14 @@ def test_damaged_record_is_told(tmp_path: Path) -> None:
 def test_contradictions_are_refused(settings: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         apply_settings(starter(), settings)
+
+
+def test_frames_are_judged_by_fits_without_their_subject(small: Experiment, tmp_path: Path) -> None:
+    run = train(small, faces(tmp_path / "store"), tmp_path / "run")
+    data = data_for(small, tmp_path / "store", "folder")
+    found = left_out_by_subject(small, data, run, 3)
+    assert len(found) == 18
+    assert all(row.label is Label.BONA_FIDE and 0 < score < 1 for row, score in found)
+    assert found == left_out_by_subject(small, data, run, 3)
+    with pytest.raises(TrainingError, match="train it first"):
+        left_out_by_subject(small, data, RunFolder(tmp_path / "other"), 3)

@@ -41,6 +41,7 @@ __all__ = [
     "choose_frames",
     "fit_frames_head",
     "fit_logistic",
+    "left_out_by_subject",
     "read_held_out",
     "set_of",
 ]
@@ -136,9 +137,7 @@ def fit_frames_head(
     views = list(_views(experiment, data))
     described = _describe(experiment, network, data, views, folder, progress)
     advisor = network.advisor
-    mean = described.numbers[~described.is_plain].mean(0)
-    deviation = described.numbers[~described.is_plain].std(0) + _LEAST_DEVIATION
-    standard = (described.numbers - mean) / deviation
+    mean, deviation, standard = _standardised(described)
     everything = np.ones(len(standard), np.bool_)
     head = _fit(config, advisor, described, standard, everything)
     held_out = _hold_out(config, advisor, described, standard, progress)
@@ -173,6 +172,47 @@ def read_held_out(run: Path) -> HeldOut:
         return HeldOut(float(content["threshold"]), sets)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path} is missing or damaged: {error}") from error
+
+
+def left_out_by_subject(
+    experiment: Experiment, data: TrainingData, run: RunFolder, num_folds: int
+) -> list[tuple[Presentation, float]]:
+    """Bona fide scores of the frames that a run was fitted on, by fits without their subjects.
+
+    Args:
+        experiment: Of the run.
+        data: Its data.
+        run: Its folder, with the views' descriptions.
+        num_folds: Groups of subjects, which are left out in turn.
+
+    Returns:
+        Each frame as it is stored: its presentation, and its score.
+
+    Raises:
+        TrainingError: the descriptions are not there, or damaged.
+    """
+    config = experiment.fit
+    if config is None:
+        raise TrainingError(f"the run at {run.path} has no fit: it is not one of `starter`")
+    views = list(_views(experiment, data))
+    shards = [run.read_array(_shard_name(at)) for at in range(0, len(views), _SHARD)]
+    kept = [shard for shard in shards if shard is not None]
+    if len(kept) < len(shards) or sum(map(len, kept)) != len(views):
+        raise TrainingError(f"the views' descriptions in {run.path} are missing: train it first")
+    described = _joined(views, kept)
+    advisor = Network(experiment.network).advisor
+    _, _, standard = _standardised(described)
+    subjects = sorted(set(described.subjects))
+    fold_of = {subject: at % num_folds for at, subject in enumerate(subjects)}
+    folds = np.array([fold_of[subject] for subject in described.subjects])
+    margins = np.zeros(len(views))
+    for fold in range(num_folds):
+        head = _fit(config, advisor, described, standard, folds != fold)
+        margins[folds == fold] = standard[folds == fold] @ head.weights + head.bias
+    scores = 1 / (1 + np.exp(margins))
+    return [
+        (view.row, float(score)) for view, score in zip(views, scores, strict=True) if view.is_plain
+    ]
 
 
 def fit_logistic(
@@ -310,9 +350,23 @@ def _describe(
         progress.say(f"stage 1: {start + len(shard)} of {len(views)} views are described")
     if not parts:
         raise TrainingError("expected frames to fit the head on, found none: see `data info`")
+    return _joined(views, parts)
+
+
+def _standardised(
+    described: _Described,
+) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"], Float[np.ndarray, "v d"]]:
+    """Mean and deviation over the views that are fitted on, and all views by them."""
+    fitted = described.numbers[~described.is_plain]
+    mean, deviation = fitted.mean(0), fitted.std(0) + _LEAST_DEVIATION
+    return mean, deviation, (described.numbers - mean) / deviation
+
+
+def _joined(views: Sequence[_View], shards: Sequence[np.ndarray]) -> _Described:
+    """The shards of all views, with what each view is."""
     rows = [view.row for view in views]
     return _Described(
-        np.concatenate(parts),
+        np.concatenate(shards),
         np.array([set_of(row) for row in rows]),
         np.array([row.subject or row.path for row in rows]),
         np.array([view.draw.species or "" for view in views]),
