@@ -54,7 +54,7 @@ class Served:
                 raise ValueError(f"unexpected shape or type for {tensor.name}: {values.shape}")
             if len(values) > self.config.max_batch_size:
                 raise ValueError(f"batch-size must be <= {self.config.max_batch_size}")
-            self.sizes.append(len(values))
+        self.sizes.append(len(values))
         names = [tensor.name for tensor in self.config.output]
         answers = dict(zip(names, self.session.run(names, given), strict=True))
         for tensor in self.config.output:

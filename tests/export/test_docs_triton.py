@@ -14,12 +14,13 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from context_models import random_clips, save_context_model
 from kserve import Served, serving
 from people import person_video
 from vivant.errors import CardError, InputError, WeightsError
-from vivant.export.triton import config_text
+from vivant.export.triton import config_text, export_repository
 from vivant.networks.card import read_card, write_card
-from vivant.records import Scores
+from vivant.networks.part_specs import output_fields
 from vivant.runtimes.onnx import OnnxRunner
 from vivant.session.session import STARTER, Session
 from vivant.session.verdict import Decision
@@ -71,7 +72,7 @@ def test_answers_over_http_are_the_local_runtime_s(
     given = client.TritonRunner(card_path, url).run(clips(2))
     ours = OnnxRunner(card_path).run(clips(2))
     assert served.sizes == [2]
-    for name in Scores.__dataclass_fields__:
+    for name in output_fields(read_card(card_path).architecture):
         mine, theirs = getattr(ours, name), getattr(given, name)
         assert mine.dtype == theirs.dtype
         np.testing.assert_allclose(theirs, mine, rtol=1e-5, atol=1e-6, err_msg=name)
@@ -89,6 +90,26 @@ def test_verdict_is_the_local_session_s(
     assert there.bona_fide_score == pytest.approx(here.bona_fide_score, abs=1e-6)
     assert there.operating_point == read_card(card_path).operating_point
     assert there.model.runtime == "triton"
+
+
+@pytest.mark.slow
+def test_wider_crop_is_sent_too(
+    client: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    placed = export_repository(save_context_model(tmp_path), tmp_path / "models").card_path
+    crops, wide = random_clips(read_card(placed).architecture, 2)
+    with serving(placed.parents[1]) as (url, served):
+        runner = client.TritonRunner(placed, url)
+        given = runner.run(crops, wide)
+        with pytest.raises(InputError, match="expected context for 2 clips, got none"):
+            runner.run(crops)
+        assert served.sizes == [2]
+        assert [tensor.name for tensor in served.config.input] == ["clips", "context"]
+    ours = OnnxRunner(placed).run(crops, wide)
+    for name in output_fields(read_card(placed).architecture):
+        mine, theirs = getattr(ours, name), getattr(given, name)
+        np.testing.assert_allclose(theirs, mine, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def test_client_runs_as_the_page_says(
