@@ -425,7 +425,7 @@ def test_figure_says_what_the_map_covers_and_that_patches_do_not_vote() -> None:
         page.tab.locator("#numbers summary").click()
         numbers = page.text("#numbers-body")
         assert "Patches (no vote)" in numbers
-        assert "Grad-CAM's share of the logit" in numbers
+        assert "Map's share" in numbers
         assert page.said == []
 
 

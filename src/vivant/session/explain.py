@@ -18,6 +18,7 @@ from vivant.session.voting import NO_VOTE, in_words
 __all__ = ["boxes_on_crop", "draw_patches", "draw_verdict", "draw_window"]
 
 _TILE, _GAP, _LABEL = 224, 12, 26
+_LEAST_COLUMNS = 5  # The heading needs their width.
 _INK, _FAINT, _PAPER = (30, 32, 36), (110, 114, 122), (250, 250, 248)
 _WHITE, _ORANGE, _ALARM = (255, 255, 255), (255, 140, 0), (190, 30, 30)
 _COLOURS = {
@@ -41,7 +42,7 @@ def draw_verdict(verdict: Verdict, title: str) -> UInt8[np.ndarray, "height widt
     """
     window = min(verdict.windows, key=lambda result: result.bona_fide_score, default=None)
     rows = [] if window is None else _rows(window)
-    num_columns = max((len(tiles) for _, tiles in rows), default=5)
+    num_columns = max([_LEAST_COLUMNS, *(len(tiles) for _, tiles in rows)])
     width = num_columns * (_TILE + _GAP) + _GAP
     lines = _lines(verdict, window)
     poster = _poster(verdict)

@@ -90,7 +90,7 @@ function windows({ windows: given, model }) {
     ...(hasShare ? [isNumber(window.map_share) ? percent(window.map_share) : "none"] : []),
   ]);
   const patches = model?.patches_vote === false ? "Patches (no vote)" : "Patches";
-  const names = ["From, to", "Score", "Advisor", patches, ...(hasShare ? ["Grad-CAM's share of the logit"] : [])];
+  const names = ["From, to", "Score", "Advisor", patches, ...(hasShare ? ["Map's share"] : [])];
   return table("Windows", names, rows);
 }
 
