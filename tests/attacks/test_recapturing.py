@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivant.attacks.recapturing import Medium, recapture, to_light, to_pixels
+from vivant.attacks.camera import to_light
+from vivant.attacks.recapturing import Medium, RecaptureSettings, draw_medium, recapture
 from vivant.errors import InputError
 from vivant.records import FaceBox
 
@@ -74,13 +75,94 @@ def test_screens_are_brighter_and_bluer_and_prints_darker_and_flatter() -> None:
     assert np.median(found["paper"][2]) < np.median(found["screen"][2])
 
 
-def test_light_is_srgbs() -> None:
-    codes = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)
-    light = to_light(codes)
-    assert light[0, 0, 0] == 0
-    assert light[0, 255, 0] == 1
-    assert light[0, 188, 0] == pytest.approx(0.5029, abs=1e-4)  # IEC 61966-2-1.
-    assert np.abs(to_pixels(light).astype(int)[0, 64:] - codes[0, 64:].astype(int)).max() <= 1
+@pytest.mark.parametrize(("screens_per_print", "share"), [(4.0, 0.8), (0.0, 0.0), (1.0, 0.5)])
+def test_screens_have_their_share(screens_per_print: float, share: float) -> None:
+    generator, settings = np.random.default_rng(0), RecaptureSettings(screens_per_print)
+    drawn = [draw_medium(generator, settings) for _ in range(1000)]
+    assert drawn.count("screen") / 1000 == pytest.approx(share, abs=0.05)
+    assert set(drawn) <= {"screen", "paper"}
+
+
+def test_four_screens_come_to_one_print_by_default() -> None:
+    one, other = (np.random.default_rng(3) for _ in range(2))
+    usual = [draw_medium(one) for _ in range(50)]
+    assert usual == [draw_medium(other, RecaptureSettings(4.0)) for _ in range(50)]
+
+
+@pytest.mark.parametrize("share", [-1.0, float("inf"), float("nan")])
+def test_other_shares_are_refused(share: float) -> None:
+    with pytest.raises(InputError, match="screens_per_print of 0 or more"):
+        RecaptureSettings(share)
+
+
+def test_paper_shows_the_middle_frame_all_the_time() -> None:
+    """The hand moves it; what is on it stands still."""
+    clip = np.stack([picture(seed) for seed in range(3)])
+    still = clip[1][None].repeat(3, 0)
+    for seed in range(5):
+        np.testing.assert_array_equal(made("paper", seed, clip), made("paper", seed, still))
+        assert not np.array_equal(made("screen", seed, clip), made("screen", seed, still))
+
+
+@pytest.mark.parametrize("medium", MEDIA)
+def test_first_frame_of_a_clip_is_near_that_of_a_picture(medium: Medium) -> None:
+    """The same parameters: the number of frames changes only what the hand does later."""
+    for seed in range(5):
+        clip = recapture(picture()[None].repeat(2, 0), FACE, picture(9), medium,
+                         np.random.default_rng(seed))  # fmt: skip
+        steps = np.abs(clip[0].astype(int) - clip[1])
+        assert np.median(steps) < 40
+
+
+def test_face_stays_where_it_is() -> None:
+    """Its middle: a white spot on black comes out where it was, to a pixel or two."""
+    dark = np.full((1, 160, 160, 3), 20, np.uint8)
+    dark[0, 76:85, 76:85] = 255
+    row, column = np.mgrid[60:101, 60:101]
+    for seed in range(20):
+        light = to_light(made("screen", seed, dark)[0])[60:101, 60:101].mean(2)
+        weight = np.maximum(light - np.quantile(light, 0.9), 0) ** 2
+        found = [float((axis * weight).sum() / weight.sum()) for axis in (row, column)]
+        np.testing.assert_allclose(found, 80, atol=4)
+
+
+def test_face_of_a_wide_picture_looks_as_in_a_tight_one() -> None:
+    """Median brightness and sharpness of the crop over many draws, whatever lies about it."""
+    wide = np.pad(picture(), ((80, 80), (80, 80), (0, 0)), mode="reflect")
+    moved = FaceBox(120.0, 120.0, 200.0, 200.0)
+    tight_face = (slice(40, 120), slice(40, 120))
+    wide_face = (slice(120, 200), slice(120, 200))
+    for medium in MEDIA:
+        found = []
+        for frames, face, part in ((picture(), FACE, tight_face), (wide, moved, wide_face)):
+            crops = [
+                recapture(frames[None], face, picture(9), medium, np.random.default_rng(seed))[0]
+                for seed in range(60)
+            ]
+            found.append(
+                [
+                    np.median([to_light(each)[part].mean() for each in crops]),
+                    np.median([laplacian(each[part]) for each in crops]),
+                ]
+            )
+        np.testing.assert_allclose(found[1], found[0], rtol=0.25)
+
+
+@pytest.mark.parametrize("medium", MEDIA)
+def test_halves_of_the_ranges_give_other_recaptures(medium: Medium) -> None:
+    one, other, whole = (
+        recapture(picture()[None], FACE, picture(9), medium, np.random.default_rng(5), ranges)
+        for ranges in ("first", "second", "all")
+    )
+    assert not np.array_equal(one, other)
+    assert not np.array_equal(one, whole)
+
+
+def test_other_media_are_refused() -> None:
+    with pytest.raises(InputError, match="screen or paper, got 'mask'"):
+        recapture.__wrapped__(  # type: ignore[attr-defined]
+            picture()[None], FACE, picture(9), "mask", np.random.default_rng(0)
+        )
 
 
 @given(

@@ -30,8 +30,9 @@ class View(NamedTuple):
 
     @property
     def unit_px(self) -> float:
-        """Side of the usual crop: 1.3 times the face's longer side."""
-        return max(1.0, CROP_SCALE * max(self.face.width_px, self.face.height_px))
+        """Side of the usual crop: 1.3 times the face's longer side, or as much as there is."""
+        wanted = CROP_SCALE * max(self.face.width_px, self.face.height_px)
+        return float(max(1.0, min(wanted, self.height, self.width)))
 
     @property
     def scale(self) -> float:

@@ -97,7 +97,8 @@ def _moved(pixels: Pixels, hand: Float[np.ndarray, "2 3"]) -> Pixels:
     if np.array_equal(hand, np.eye(2, 3)):
         return pixels
     height, width, _ = pixels.shape
-    border = cv2.BORDER_REFLECT_101
+    # OpenCV never returns where it should mirror a single pixel.
+    border = cv2.BORDER_REFLECT_101 if min(height, width) > 1 else cv2.BORDER_REPLICATE
     moved = cv2.warpAffine(pixels, hand, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
     return np.asarray(moved, np.uint8)
 

@@ -83,8 +83,7 @@ def _light(pixels: UInt8[np.ndarray, "height width 3"], gamma: float) -> Light:
 
 def _saturation(amount: float) -> np.ndarray:
     """The matrix that moves colours away from their grey (above 1), or towards it."""
-    matrix = np.asarray(amount * np.eye(3) + (1 - amount) / 3)
-    return matrix
+    return np.asarray(amount * np.eye(3) + (1 - amount) / 3)
 
 
 def _mixed(light: Light, matrix: np.ndarray, offset: np.ndarray | None = None) -> Light:
