@@ -91,12 +91,8 @@ class StoreSource:
                 f"store {folder} has one each {interval_s:g} s: prepare the data for it"
             )
         self._runner = runner
-        widest = card.preprocessing.context_scale
-        num_frames = card.architecture.num_frames
-        self._clips = (
-            ClipStore(folder, num_frames)
-            if widest is None
-            else ClipStore(folder, num_frames, widest_scale=widest)
+        self._clips = ClipStore.for_crops(
+            folder, card.architecture.num_frames, card.preprocessing.context_scale
         )
         self._rows = {str(row["path"]): row for row in store.presentations()}
         self.dataset = store.manifest.dataset

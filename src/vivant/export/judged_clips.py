@@ -44,7 +44,9 @@ def read_clips(folder: Path, card: ModelCard) -> JudgedClips:
     Raises:
         DataError: it is no store, or has too few subjects, or no clips of both kinds to judge by.
     """
-    store = ClipStore(folder, card.architecture.num_frames)
+    store = ClipStore.for_crops(
+        folder, card.architecture.num_frames, card.preprocessing.context_scale
+    )
     with_clips = [row for row in store.presentations if store.windows(row.path)]
     subjects = sorted({_subject(row) for row in with_clips})
     chosen = set(subjects[::_EACH])

@@ -162,6 +162,22 @@ class ClipStore:
         self._paths = {row["id"]: path for path, row in self._rows.items()}
         self._windows: dict[tuple[str, int | None], tuple[Window, ...]] = {}
 
+    @classmethod
+    def for_crops(cls, folder: Place, num_frames: int, context_scale: float | None) -> "ClipStore":
+        """The clips from which a model's crops can be cut.
+
+        Args:
+            folder: As for the class.
+            num_frames: As for the class.
+            context_scale: Of the model's card: of its wider crop, if it sees one.
+
+        Raises:
+            DataError: as for the class.
+        """
+        if context_scale is None:
+            return cls(folder, num_frames)
+        return cls(folder, num_frames, widest_scale=context_scale)
+
     @property
     def presentations(self) -> tuple[Presentation, ...]:
         """Those that have frames, by their paths: for a protocol's rule."""
