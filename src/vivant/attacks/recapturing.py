@@ -235,11 +235,11 @@ def _end(
 
 
 def _filled(corners: Float[np.ndarray, "4 2"], view: View) -> Mask:
-    """1 within a quadrangle, 0 outside."""
-    mask = np.zeros((view.height, view.width), np.float32)
+    """1 within a quadrangle, 0 outside, in between along its edges."""
+    mask = np.zeros((view.height, view.width), np.uint8)  # Only of bytes are edges smoothed.
     at = np.rint(corners * 2**_SUBPIXEL_BITS).astype(np.int32)
-    cv2.fillConvexPoly(mask, at, 1.0, cv2.LINE_AA, _SUBPIXEL_BITS)
-    return mask
+    cv2.fillConvexPoly(mask, at, 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return mask.astype(np.float32) / np.float32(255)
 
 
 def _thumb(
@@ -252,12 +252,14 @@ def _thumb(
     axes = np.array([2 * size, 0.6 * size + 1])
 
     def lay(seen: Light, place: Matrix) -> Light:
-        mask = np.zeros((view.height, view.width), np.float32)
+        mask = np.zeros((view.height, view.width), np.uint8)
         centre = np.rint(_moved(at[None], place)[0] * 2**_SUBPIXEL_BITS).astype(int).tolist()
         ends = np.rint(axes * 2**_SUBPIXEL_BITS).astype(int).tolist()
-        cv2.ellipse(mask, centre, ends, angle, 0, 360, 1.0, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
-        cover = cv2.GaussianBlur(mask, (0, 0), 1.2 * view.fine)[..., None]
-        return np.asarray(seen * (1 - cover) + skin * cover, np.float32)
+        cv2.ellipse(mask, centre, ends, angle, 0, 360, 255, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        filled = mask.astype(np.float32) / np.float32(255)
+        cover = cv2.GaussianBlur(filled, (0, 0), 1.2 * view.fine)[..., None]
+        round_off = 0.5 + 0.5 * cv2.GaussianBlur(filled, (0, 0), max(1.0, 0.4 * size))[..., None]
+        return np.asarray(seen * (1 - cover) + skin * round_off * cover, np.float32)
 
     return lay
 
