@@ -42,9 +42,8 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="model_a to model_d of the paper, cnn_lstm, stasn, starter (bona fide clips "
-            "alone), lite, tiny (minutes, for the synthetic benchmark), smoke (plumbing only); the small_ "
-            "ones are Table 1 in small.",
+            help="model_a to model_d of the paper, cnn_lstm, stasn, lite; starter (of bona fide "
+            "alone), tiny (minutes), smoke (plumbing only); small_: Table 1 in small.",
         ),
     ],
     data: Annotated[str, typer.Option(help="A store of `vivant data prepare`, here or at a URL.")],
