@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vivant.attacks.coding import as_jpeg, as_video, resampled
-from vivant.attacks.draws import Draws, View
+from vivant.attacks.draws import Draws, Sizes
 from vivant.records import FaceBox
 
 
@@ -47,16 +47,16 @@ def test_odd_and_tiny_clips_come_back_whole(num_frames: int, height: int, width:
     assert as_video(frames, 24).shape == frames.shape
 
 
-def view(side: int) -> View:
+def sizes(side: int) -> Sizes:
     """Of a usual crop that fills a picture."""
     edge = side / 1.3
-    return View(side, side, FaceBox(0.0, 0.0, edge, edge))
+    return Sizes(side, side, FaceBox(0.0, 0.0, edge, edge))
 
 
 def variance_left(side: int, least: float) -> float:
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     left = [
-        resampled(noise, Draws(np.random.default_rng(seed)), view(side), least).var()
+        resampled(noise, Draws(np.random.default_rng(seed)), sizes(side), least).var()
         for seed in range(20)
     ]
     return float(np.median(left) / noise.var())
@@ -73,14 +73,14 @@ def test_of_a_larger_picture_more_pixels_are_lost() -> None:
 
 def test_full_size_is_kept() -> None:
     (frame,) = clip(1, 64, 64)
-    kept = resampled(frame, Draws(np.random.default_rng(0)), view(64), 1.0)
+    kept = resampled(frame, Draws(np.random.default_rng(0)), sizes(64), 1.0)
     np.testing.assert_array_equal(kept, frame)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 2)])
 def test_tiny_pictures_are_resampled(shape: tuple[int, int]) -> None:
     pixels = np.full((*shape, 3), 90, np.uint8)
-    of = View(*shape, FaceBox(0.0, 0.0, 1.0, 1.0))
+    of = Sizes(*shape, FaceBox(0.0, 0.0, 1.0, 1.0))
     np.testing.assert_array_equal(
         resampled(pixels, Draws(np.random.default_rng(0)), of, 0.4), pixels
     )

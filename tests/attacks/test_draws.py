@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivant.attacks.draws import Draws, Ranges, View
+from vivant.attacks.draws import Draws, Ranges, Sizes
 from vivant.records import FaceBox
 
 
-def view(height: int = 256, width: int = 256, face_px: float = 256 / 1.3) -> View:
-    return View(height, width, FaceBox(10.0, 10.0, 10.0 + face_px, 10.0 + face_px))
+def sizes(height: int = 256, width: int = 256, face_px: float = 256 / 1.3) -> Sizes:
+    return Sizes(height, width, FaceBox(10.0, 10.0, 10.0 + face_px, 10.0 + face_px))
 
 
 def draws(seed: int = 0, ranges: Ranges = "all") -> Draws:
@@ -17,14 +17,14 @@ def draws(seed: int = 0, ranges: Ranges = "all") -> Draws:
 
 def test_lengths_follow_the_faces_longer_side() -> None:
     face = FaceBox(100.0, 100.0, 300.0, 420.0)
-    found = View(600, 800, face)
+    found = Sizes(600, 800, face)
     assert found.unit_px == pytest.approx(1.3 * 320)
     assert found.scale == found.fine == pytest.approx(1.3 * 320 / 256)
-    assert View(400, 800, face).unit_px == 400  # The crop is no larger than the picture.
+    assert Sizes(400, 800, face).unit_px == 400  # The crop is no larger than the picture.
 
 
 def test_what_is_a_pixel_wide_stays_one_pixel_in_a_small_picture() -> None:
-    assert (view(face_px=50.0).fine, view(face_px=50.0).scale) == (1.0, pytest.approx(65 / 256))
+    assert (sizes(face_px=50.0).fine, sizes(face_px=50.0).scale) == (1.0, pytest.approx(65 / 256))
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_chances_normal_and_whole_numbers() -> None:
 
 
 def test_surface_of_a_wide_picture_is_as_coarse_as_that_of_a_tight_one() -> None:
-    def slope(of: View) -> float:
+    def slope(of: Sizes) -> float:
         return float(np.mean([
             np.abs(np.diff(draws(seed).surface(of, 3), axis=1)).mean() for seed in range(20)
         ]))  # fmt: skip
 
-    assert slope(view(512, 512)) == pytest.approx(slope(view(256, 256)), rel=0.3)
+    assert slope(sizes(512, 512)) == pytest.approx(slope(sizes(256, 256)), rel=0.3)
 
 
 @pytest.mark.parametrize("sigma", [None, 0.8])
@@ -68,7 +68,7 @@ def test_surface_of_a_wide_picture_is_as_coarse_as_that_of_a_tight_one() -> None
 def test_grain_has_deviation_one_and_grows_with_the_face(
     sigma: float | None, face_px: float
 ) -> None:
-    noise = draws().grain(view(700, 720, face_px), sigma)
+    noise = draws().grain(sizes(700, 720, face_px), sigma)
     assert noise.shape == (700, 720, 3)
     assert noise.std() == pytest.approx(1, rel=0.02)
     neighbours = float((noise[:, 1:] * noise[:, :-1]).mean())
@@ -78,7 +78,7 @@ def test_grain_has_deviation_one_and_grows_with_the_face(
 
 @given(st.integers(1, 80), st.integers(1, 80), st.floats(0.5, 300.0))
 def test_every_size_has_surfaces_and_grain(height: int, width: int, face_px: float) -> None:
-    of = View(height, width, FaceBox(0.0, 0.0, face_px, face_px))
+    of = Sizes(height, width, FaceBox(0.0, 0.0, face_px, face_px))
     for found in (draws().surface(of, 4), draws().grain(of), draws().grain(of, 1.0)):
         assert found.shape[:2] == (height, width)
         assert np.isfinite(found).all()

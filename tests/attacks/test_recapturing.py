@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vivant.attacks.camera import to_light
-from vivant.attacks.draws import View
+from vivant.attacks.draws import Sizes
 from vivant.attacks.recapturing import (
     Medium,
     RecaptureSettings,
@@ -208,12 +208,12 @@ def test_what_is_no_picture_of_a_face_is_refused(
 
 def test_edges_of_the_medium_are_smooth() -> None:
     """A tilted edge: pixels along it lie between both sides, whatever the lens does."""
-    view = View(60, 60, FaceBox(10.0, 10.0, 50.0, 50.0))
+    sizes = Sizes(60, 60, FaceBox(10.0, 10.0, 50.0, 50.0))
     corners = np.array([[12.0, 10.3], [48.6, 14.0], [45.2, 50.7], [9.5, 47.1]])
-    mask = _filled(corners, view)
+    mask = _filled(corners, sizes)
     x, y = corners.T
     area = 0.5 * abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
     assert mask.sum() == pytest.approx(area, rel=0.1)
     assert ((mask > 0.1) & (mask < 0.9)).sum() > 50
-    moved = _filled(corners + np.array([0.25, 0.0]), view)
+    moved = _filled(corners + np.array([0.25, 0.0]), sizes)
     assert 0 < np.abs(moved - mask).sum() < 60  # By parts of a pixel too.

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from vivant.attacks.camera import to_light
-from vivant.attacks.draws import Draws, View
+from vivant.attacks.draws import Draws, Sizes
 from vivant.attacks.surfaces import Surface, paper, screen
 from vivant.records import FaceBox
 
 SIDE = 128
-VIEW = View(SIDE, SIDE, FaceBox(15.0, 15.0, 113.0, 113.0))
-Kind = Callable[[Draws, View], Surface]
+SIZES = Sizes(SIDE, SIDE, FaceBox(15.0, 15.0, 113.0, 113.0))
+Kind = Callable[[Draws, Sizes], Surface]
 
 
 def grey(level: int) -> np.ndarray:
@@ -18,7 +18,7 @@ def grey(level: int) -> np.ndarray:
 
 
 def shown(kind: Kind, pixels: np.ndarray, seed: int, number: int = 0) -> np.ndarray:
-    return kind(Draws(np.random.default_rng(seed)), VIEW)(pixels, number)
+    return kind(Draws(np.random.default_rng(seed)), SIZES)(pixels, number)
 
 
 @pytest.mark.parametrize("kind", [paper, screen])
@@ -34,7 +34,7 @@ def test_light_is_finite_and_not_below_zero(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", [paper, screen])
 def test_surface_draws_nothing_more(kind: Kind) -> None:
     generator = np.random.default_rng(3)
-    surface = kind(Draws(generator), VIEW)
+    surface = kind(Draws(generator), SIZES)
     before = generator.bit_generator.state
     np.testing.assert_array_equal(surface(grey(90), 0), surface(grey(90), 0))
     assert generator.bit_generator.state == before
@@ -68,7 +68,7 @@ def test_panels_gamma_is_seen_in_the_middle_tones() -> None:
 def test_refresh_bands_walk_and_nothing_else_of_a_screen_does() -> None:
     walked = 0
     for seed in range(30):
-        surface = screen(Draws(np.random.default_rng(seed)), VIEW)
+        surface = screen(Draws(np.random.default_rng(seed)), SIZES)
         first, second = surface(grey(180), 0), surface(grey(180), 1)
         step = np.log(second / first)
         walked += bool(np.abs(step).max() > 1e-6)
@@ -78,7 +78,7 @@ def test_refresh_bands_walk_and_nothing_else_of_a_screen_does() -> None:
 
 
 def test_paper_stays_as_it_is() -> None:
-    surface = paper(Draws(np.random.default_rng(4)), VIEW)
+    surface = paper(Draws(np.random.default_rng(4)), SIZES)
     np.testing.assert_array_equal(surface(grey(90), 0), surface(grey(90), 7))
 
 

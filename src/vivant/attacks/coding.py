@@ -8,28 +8,28 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from jaxtyping import UInt8
 
-from vivant.attacks.draws import Draws, View
+from vivant.attacks.draws import Draws, Sizes
 
 __all__ = ["as_jpeg", "as_video", "resampled"]
 
 
 def resampled(
-    pixels: UInt8[np.ndarray, "height width 3"], draws: Draws, view: View, least: float
+    pixels: UInt8[np.ndarray, "height width 3"], draws: Draws, sizes: Sizes, least: float
 ) -> UInt8[np.ndarray, "height width 3"]:
     """A picture that is made smaller and then as large as before.
 
     Args:
         pixels: RGB, 0..255.
         draws: How small it becomes, and how it is enlarged.
-        view: Of the picture.
+        sizes: Of the picture.
         least: The smallest side, as a share of its own where the usual crop has 256 pixels or
             fewer; of a larger picture accordingly less.
     """
-    share = draws.log_uniform(least / view.fine, 1.0)
+    share = draws.log_uniform(least / sizes.fine, 1.0)
     how = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)[draws.below(2)]
-    size = (max(1, round(view.width * share)), max(1, round(view.height * share)))
+    size = (max(1, round(sizes.width * share)), max(1, round(sizes.height * share)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (view.width, view.height), interpolation=how), np.uint8)
+    return np.asarray(cv2.resize(small, (sizes.width, sizes.height), interpolation=how), np.uint8)
 
 
 def as_jpeg(

@@ -10,7 +10,7 @@ from vivant.errors import InputError
 from vivant.geometry.crop import CROP_SCALE
 from vivant.records import FaceBox
 
-__all__ = ["Draws", "Ranges", "View", "require_frames"]
+__all__ = ["Draws", "Ranges", "Sizes", "require_frames"]
 
 Ranges = Literal["all", "first", "second"]
 """Which part of each parameter's range is drawn from: all of it, or one of two halves that have no
@@ -20,7 +20,7 @@ _USUAL_PX = 256  # Side of the usual crop that lengths in pixels are stated for.
 _MOST_KNOTS = 64
 
 
-class View(NamedTuple):
+class Sizes(NamedTuple):
     """The size of the pictures and of the face in them: what lengths are scaled by."""
 
     height: int
@@ -82,43 +82,43 @@ class Draws:
         """A whole number, 0 to count - 1."""
         return int(self.generator.integers(count))
 
-    def surface(self, view: View, per_crop: int) -> Float32[np.ndarray, "height width"]:
+    def surface(self, sizes: Sizes, per_crop: int) -> Float32[np.ndarray, "height width"]:
         """A smooth random surface over the pictures, about -1..1.
 
         Args:
-            view: Of the pictures.
+            sizes: Of the pictures.
             per_crop: How many independent values lie along a side of the usual crop.
         """
         rows, columns = (
-            max(2, min(_MOST_KNOTS, round(per_crop * side / view.unit_px)))
-            for side in (view.height, view.width)
+            max(2, min(_MOST_KNOTS, round(per_crop * side / sizes.unit_px)))
+            for side in (sizes.height, sizes.width)
         )
         values = self.generator.uniform(-1, 1, (rows, columns)).astype(np.float32)
-        size = (view.width, view.height)
+        size = (sizes.width, sizes.height)
         return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_CUBIC), np.float32)
 
     def grain(
-        self, view: View, sigma: float | None = None
+        self, sizes: Sizes, sigma: float | None = None
     ) -> Float32[np.ndarray, "height width 3"]:
         """Normal noise with a standard deviation of 1, one grain a pixel of the usual crop.
 
         Args:
-            view: Of the pictures.
+            sizes: Of the pictures.
             sigma: Of the blur that makes the grain coarser, in pixels of a usual crop of 256; None
                 leaves the noise white.
         """
-        rows, columns = (max(1, round(side / view.fine)) for side in (view.height, view.width))
+        rows, columns = (max(1, round(side / sizes.fine)) for side in (sizes.height, sizes.width))
         noise = self.generator.standard_normal((rows, columns, 3), np.float32)
         if sigma is not None:
             noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigma), np.float32)
-        if (rows, columns) != (view.height, view.width):
-            noise = np.asarray(cv2.resize(noise, (view.width, view.height)), np.float32)
+        if (rows, columns) != (sizes.height, sizes.width):
+            noise = np.asarray(cv2.resize(noise, (sizes.width, sizes.height)), np.float32)
         elif sigma is None:
             return noise
         return np.asarray(noise / (noise.std() + 1e-6), np.float32)
 
 
-def require_frames(frames: Shaped[np.ndarray, "..."], face: FaceBox) -> View:
+def require_frames(frames: Shaped[np.ndarray, "..."], face: FaceBox) -> Sizes:
     """Check pictures and the face in them.
 
     Raises:
@@ -136,4 +136,4 @@ def require_frames(frames: Shaped[np.ndarray, "..."], face: FaceBox) -> View:
         raise InputError(f"expected a face box with x0 < x1 and y0 < y1, got {edges}")
     if face.x1 <= 0 or face.y1 <= 0 or face.x0 >= width or face.y0 >= height:
         raise InputError(f"the face box {edges} is outside the frames of {width}x{height}")
-    return View(height, width, face)
+    return Sizes(height, width, face)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Shaped, UInt8
 
 from vivant.attacks.coding import as_jpeg, as_video, resampled
-from vivant.attacks.draws import Draws, View, require_frames
+from vivant.attacks.draws import Draws, Sizes, require_frames
 from vivant.errors import InputError
 from vivant.records import FaceBox
 
@@ -53,21 +53,21 @@ def film(
         InputError: wrong shape, type or strength, no frame, or a face box that is empty or outside
             of the frames.
     """
-    view = require_frames(frames, face_box)
+    sizes = require_frames(frames, face_box)
     if not 0 <= strength <= 1:
         raise InputError(f"expected a strength of 0 to 1, got {strength}")
     if strength == 0:
         return frames.copy()
     draws = Draws(generator)
-    lens, sensor = _lens(draws, view, strength), _sensor(draws, view, strength)
+    lens, sensor = _lens(draws, sizes, strength), _sensor(draws, sizes, strength)
     sharpening = draws.uniform(0, 1.2) if draws.chance(0.4 * strength) else None
     is_coded, quality = draws.chance(0.6 * strength), draws.uniform(0, 1)
     is_video = draws.chance(0.5) and len(frames) > 1
     made = np.empty_like(frames)
-    for number, hand in enumerate(_hand(draws, view, len(frames))):
+    for number, hand in enumerate(_hand(draws, sizes, len(frames))):
         pixels = sensor(lens(_moved(frames[number], hand)))
         if sharpening is not None:
-            soft = cv2.GaussianBlur(pixels, (0, 0), view.fine)
+            soft = cv2.GaussianBlur(pixels, (0, 0), sizes.fine)
             pixels = np.asarray(
                 cv2.addWeighted(pixels, 1 + sharpening, soft, -sharpening, 0), np.uint8
             )
@@ -77,14 +77,14 @@ def film(
     return as_video(made, round(36 - 18 * quality)) if is_coded and is_video else made
 
 
-def _hand(draws: Draws, view: View, num_frames: int) -> list[Float[np.ndarray, "2 3"]]:
+def _hand(draws: Draws, sizes: Sizes, num_frames: int) -> list[Float[np.ndarray, "2 3"]]:
     """Where the picture moves to in each frame, as a hand moves a camera: shift and zoom."""
     shift = draws.generator.normal(0, _STEP, (num_frames, 2))
     zoom = draws.generator.normal(0, _ZOOM_STEP, num_frames)
     shift[0] = zoom[0] = 0
-    shift = shift.cumsum(0).clip(-_FARTHEST, _FARTHEST) * view.unit_px
+    shift = shift.cumsum(0).clip(-_FARTHEST, _FARTHEST) * sizes.unit_px
     scale = np.exp(zoom.cumsum().clip(-_FARTHEST, _FARTHEST))
-    middle = np.array(view.face.centre)
+    middle = np.array(sizes.face.centre)
     moved = middle - scale[:, None] * middle + shift
     return [
         np.array([[size, 0, x], [0, size, y]])
@@ -103,21 +103,21 @@ def _moved(pixels: Pixels, hand: Float[np.ndarray, "2 3"]) -> Pixels:
     return np.asarray(moved, np.uint8)
 
 
-def _lens(draws: Draws, view: View, strength: float) -> Callable[[Pixels], Pixels]:
+def _lens(draws: Draws, sizes: Sizes, strength: float) -> Callable[[Pixels], Pixels]:
     """Fewer pixels, a lens out of focus, motion."""
     steps: list[Callable[[Pixels], Pixels]] = []
     if draws.chance(0.5 * strength):
         seed = int(draws.generator.integers(2**62))
 
         def resize(pixels: Pixels) -> Pixels:
-            return resampled(pixels, Draws(np.random.default_rng(seed)), view, 0.35)
+            return resampled(pixels, Draws(np.random.default_rng(seed)), sizes, 0.35)
 
         steps.append(resize)
     if draws.chance(0.4 * strength):
-        sigma = view.scale * draws.log_uniform(0.3, 1.6)
+        sigma = sizes.scale * draws.log_uniform(0.3, 1.6)
         steps.append(lambda pixels: np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.uint8))
     if draws.chance(0.15 * strength):
-        kernel = _motion(draws, view)
+        kernel = _motion(draws, sizes)
         steps.append(lambda pixels: np.asarray(cv2.filter2D(pixels, -1, kernel), np.uint8))
 
     def see(pixels: Pixels) -> Pixels:
@@ -128,9 +128,9 @@ def _lens(draws: Draws, view: View, strength: float) -> Callable[[Pixels], Pixel
     return see
 
 
-def _motion(draws: Draws, view: View) -> Float32[np.ndarray, "side side"]:
+def _motion(draws: Draws, sizes: Sizes) -> Float32[np.ndarray, "side side"]:
     """The kernel of a motion in some direction, 3 to 7 pixels long."""
-    length = max(3, round((3 + draws.below(5)) * view.fine))
+    length = max(3, round((3 + draws.below(5)) * sizes.fine))
     line = np.zeros((length, length), np.float32)
     line[length // 2] = 1 / length
     middle = (length / 2 - 0.5, length / 2 - 0.5)
@@ -138,12 +138,12 @@ def _motion(draws: Draws, view: View) -> Float32[np.ndarray, "side side"]:
     return np.asarray(cv2.warpAffine(line, turn, (length, length)), np.float32)
 
 
-def _sensor(draws: Draws, view: View, strength: float) -> Callable[[Pixels], Pixels]:
+def _sensor(draws: Draws, sizes: Sizes, strength: float) -> Callable[[Pixels], Pixels]:
     """Exposure and colours, uneven light, noise."""
     develop = _development(draws) if draws.chance(0.8 * strength) else None
     shade = None
     if draws.chance(0.15 * strength):
-        surface = 1 + np.float32(draws.uniform(0, 0.35)) * draws.surface(view, 2)
+        surface = 1 + np.float32(draws.uniform(0, 0.35)) * draws.surface(sizes, 2)
         shade = cv2.merge([np.asarray(surface, np.float32)] * 3)
     noise = sigma = None
     if draws.chance(0.5 * strength):
@@ -159,7 +159,7 @@ def _sensor(draws: Draws, view: View, strength: float) -> Callable[[Pixels], Pix
         if shade is not None:
             values = np.asarray(cv2.multiply(values, shade), np.float32)
         if noise is not None:
-            values = values + noise * draws.grain(view, sigma)
+            values = values + noise * draws.grain(sizes, sigma)
         return np.asarray(np.clip(values * 255 + 0.5, 0, 255), np.uint8)
 
     return record

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vivant.attacks.draws import Draws, View
+from vivant.attacks.draws import Draws, Sizes
 
 __all__ = ["Surface", "paper", "screen"]
 
@@ -19,12 +19,12 @@ surface: linear RGB, 0 black, 1 the white of the picture."""
 _TURN = 2 * np.pi
 
 
-def paper(draws: Draws, view: View) -> Surface:
+def paper(draws: Draws, sizes: Sizes) -> Surface:
     """A print: ink has fewer colours and a grey black, paper a dull white; dots, grain, bends.
 
     Args:
         draws: All parameters, here and now: the surface that is returned draws nothing.
-        view: Of the pictures.
+        sizes: Of the pictures.
     """
     gamut, gamma = draws.uniform(0.6, 1.05), draws.log_uniform(0.8, 1.35)
     black, white = draws.log_uniform(0.005, 0.08), draws.uniform(0.7, 0.95)
@@ -33,8 +33,8 @@ def paper(draws: Draws, view: View) -> Surface:
     if draws.chance(0.05):  # Printed without colours.
         ink, tint = np.full((3, 3), 1 / 3), np.full(3, tint.mean())
     ink = tint[:, None] * (white - black) * ink
-    pattern = _print_pattern(draws, view) if draws.chance(0.5) else None
-    bend = 1 + np.float32(draws.uniform(0, 0.3)) * draws.surface(view, 3)
+    pattern = _print_pattern(draws, sizes) if draws.chance(0.5) else None
+    bend = 1 + np.float32(draws.uniform(0, 0.3)) * draws.surface(sizes, 3)
 
     def show(pixels: UInt8[np.ndarray, "height width 3"], _number: int) -> Light:
         light = np.clip(_mixed(_light(pixels, 1.0), _saturation(gamut)), 0, 1)
@@ -46,12 +46,12 @@ def paper(draws: Draws, view: View) -> Surface:
     return show
 
 
-def screen(draws: Draws, view: View) -> Surface:
+def screen(draws: Draws, sizes: Sizes) -> Surface:
     """A panel: its gamma, colours, black level, bluer white, stripes and refresh.
 
     Args:
         draws: All parameters, here and now: the surface that is returned draws nothing.
-        view: Of the pictures.
+        sizes: Of the pictures.
     """
     gamma, colours = draws.log_uniform(0.85, 1.5), draws.uniform(0.75, 1.35)
     black, bluer = draws.log_uniform(0.002, 0.06), draws.uniform(-0.08, 0.35)
@@ -59,8 +59,8 @@ def screen(draws: Draws, view: View) -> Surface:
     white = np.array([1 - 0.5 * bluer + red, 1, 1 + bluer + blue])
     panel = white[:, None] * (1 - black) * _saturation(colours)
     floor = (white * black).astype(np.float32)
-    stripes = _stripes(draws, view) if draws.chance(0.8) else None
-    refresh = _refresh(draws, view) if draws.chance(0.3) else None
+    stripes = _stripes(draws, sizes) if draws.chance(0.8) else None
+    refresh = _refresh(draws, sizes) if draws.chance(0.3) else None
 
     def show(pixels: UInt8[np.ndarray, "height width 3"], number: int) -> Light:
         mixed = _mixed(_light(pixels, gamma), panel, floor)
@@ -99,11 +99,11 @@ def _times(light: Light, factor: Float32[np.ndarray, "height width"]) -> Light:
 
 
 def _wave(
-    view: View, across: float, down: float, phase: float = 0.0
+    sizes: Sizes, across: float, down: float, phase: float = 0.0
 ) -> tuple[Float32[np.ndarray, "height width"], Float32[np.ndarray, "height width"]]:
     """Cosine and sine of a plane wave, of so many cycles a pixel along x and along y."""
-    x = np.arange(view.width, dtype=np.float32)[None, :]
-    y = np.arange(view.height, dtype=np.float32)[:, None]
+    x = np.arange(sizes.width, dtype=np.float32)[None, :]
+    y = np.arange(sizes.height, dtype=np.float32)[:, None]
     return _cosine_and_sine(x * np.float32(across) + y * np.float32(down) + np.float32(phase))
 
 
@@ -115,23 +115,23 @@ def _cosine_and_sine(
     return np.asarray(cosine, np.float32), np.asarray(sine, np.float32)
 
 
-def _print_pattern(draws: Draws, view: View) -> Callable[[Light], Light]:
+def _print_pattern(draws: Draws, sizes: Sizes) -> Callable[[Light], Light]:
     """Clustered dots or grain, and sometimes the passes of a print head."""
-    strength, pitch = draws.log_uniform(0.01, 0.25), view.fine * draws.log_uniform(1.2, 5.0)
+    strength, pitch = draws.log_uniform(0.01, 0.25), sizes.fine * draws.log_uniform(1.2, 5.0)
     is_dots = draws.chance(0.6)
     if is_dots:  # Each ink has its own angle: 15, 75 and 45 degrees.
         base = draws.uniform(0, 90)
         channels = []
         for angle in np.deg2rad([15 + base, 75 + base, 45 + base]):
             cos, sin = np.cos(angle) / pitch, np.sin(angle) / pitch
-            channels.append(_wave(view, cos, sin)[0] + _wave(view, -sin, cos)[0])
+            channels.append(_wave(sizes, cos, sin)[0] + _wave(sizes, -sin, cos)[0])
         field = np.float32(0.5 * strength) * np.dstack(channels)
     else:
-        field = np.float32(0.35 * strength) * draws.grain(view, draws.log_uniform(0.4, 1.5))
+        field = np.float32(0.35 * strength) * draws.grain(sizes, draws.log_uniform(0.4, 1.5))
     passes = None
     if draws.chance(0.25):
-        depth, length = draws.uniform(0, 0.06), view.fine * draws.log_uniform(4, 30)
-        rows = np.arange(view.height, dtype=np.float32)[:, None, None]
+        depth, length = draws.uniform(0, 0.06), sizes.fine * draws.log_uniform(4, 30)
+        rows = np.arange(sizes.height, dtype=np.float32)[:, None, None]
         passes = 1 + np.float32(depth) * np.sin(np.float32(_TURN / length) * rows)
 
     def lay(light: Light) -> Light:
@@ -144,22 +144,22 @@ def _print_pattern(draws: Draws, view: View) -> Callable[[Light], Light]:
     return lay
 
 
-def _stripes(draws: Draws, view: View) -> Light:
+def _stripes(draws: Draws, sizes: Sizes) -> Light:
     """The panel's red, green and blue stripes as the camera samples them: a factor of the light.
 
     What is finer than two pixels folds into coarse bands (moire); the panel's angle and the lens
     bend them.
     """
-    x = np.arange(view.width, dtype=np.float32)[None, :] - view.face.centre[0]
-    y = np.arange(view.height, dtype=np.float32)[:, None] - view.face.centre[1]
-    reach = max(view.unit_px, max(view.height, view.width) / 2)
+    x = np.arange(sizes.width, dtype=np.float32)[None, :] - sizes.face.centre[0]
+    y = np.arange(sizes.height, dtype=np.float32)[:, None] - sizes.face.centre[1]
+    reach = max(sizes.unit_px, max(sizes.height, sizes.width) / 2)
     bends = [np.float32(draws.uniform(-1, 1) * 0.12 / reach) for _ in range(4)]
     bent_x = np.asarray(x + bends[0] * x * x + bends[1] * x * y, np.float32)
     bent_y = np.asarray(y + bends[2] * y * y + bends[3] * x * y, np.float32)
-    cycles = draws.log_uniform(0.15, 2.5) / view.fine  # A pixel.
+    cycles = draws.log_uniform(0.15, 2.5) / sizes.fine  # A pixel.
     turn = np.deg2rad(draws.normal(8) + 90 * draws.below(2))
     strength = draws.log_uniform(0.01, 0.3)
-    factors = [np.ones((view.height, view.width), np.float32) for _ in range(3)]
+    factors = [np.ones((sizes.height, sizes.width), np.float32) for _ in range(3)]
     for right, down, share in ((1, 0, 1.0), (0, 1, 0.6), (1, 1, 0.3)):
         along_x = cycles * (right * np.cos(turn) - down * np.sin(turn))
         along_y = cycles * (right * np.sin(turn) + down * np.cos(turn))
@@ -173,11 +173,11 @@ def _stripes(draws: Draws, view: View) -> Light:
     return np.asarray(cv2.merge(factors), np.float32)
 
 
-def _refresh(draws: Draws, view: View) -> Callable[[int], Float32[np.ndarray, "height 1 1"]]:
+def _refresh(draws: Draws, sizes: Sizes) -> Callable[[int], Float32[np.ndarray, "height 1 1"]]:
     """Dark bands that walk over the panel: a factor of the light of a frame."""
     bands, phase = draws.uniform(0.3, 3), draws.uniform(0, 1)
     depth, walk = draws.uniform(0, 0.1), draws.uniform(-0.1, 0.1)
-    rows = np.arange(view.height, dtype=np.float32)[:, None, None] / np.float32(view.unit_px)
+    rows = np.arange(sizes.height, dtype=np.float32)[:, None, None] / np.float32(sizes.unit_px)
 
     def factor(number: int) -> Float32[np.ndarray, "height 1 1"]:
         cycles = rows * bands + phase + walk * number
