@@ -113,7 +113,8 @@ class StageRun:
                     and self.position.total_steps % self.experiment.checkpoint_steps == 0
                 ):
                     self._save()
-            self._judge_epoch(epoch)
+            if self._may_differ or epoch + 1 == self.stage.epochs:
+                self._judge_epoch(epoch)
             self.position = Position(self.number, epoch + 1, 0, self.position.total_steps)
             self._save()
         self.fabric.barrier()
@@ -121,6 +122,14 @@ class StageRun:
         assert found is not None
         self.network.load_state_dict(found[1])
         return found[0]
+
+    @property
+    def _may_differ(self) -> bool:
+        """Whether epochs may differ in the score that is judged.
+
+        They do not where the frozen Advisor alone decides: then the last one is kept, and judged.
+        """
+        return self.number != 2 or self.network.config.fusion != "am"
 
     def _step(
         self, epoch: int, step: int, batches: Iterator[Batch], cache: AdviceCache | None
