@@ -83,13 +83,8 @@ def name_data(card_path: Path, name: str) -> None:
     """Say in the card what the manifest is made of."""
     card = read_card(card_path)
     assert card.training is not None
-    assert card.operating_point is not None
     training = card.training.model_copy(update={"data": name})
-    data = card.operating_point.data.replace(card.training.data, name)
-    point = card.operating_point.model_copy(update={"data": data})
-    write_card(
-        card.model_copy(update={"training": training, "operating_point": point}), card_path.parent
-    )
+    write_card(card.model_copy(update={"training": training}), card_path.parent)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -97,7 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="pictures and their MANIFEST.csv")
     parser.add_argument("work_dir", type=Path, help="folder for store and run: 1 GB")
-    parser.add_argument("--name", default="open faces, attacks simulated", help="for the card")
+    parser.add_argument(
+        "--name",
+        default="openly licensed faces, attacks simulated: MODEL_CARD.md",
+        help="for the card",
+    )
     parser.add_argument("--into", type=Path, default=PACKAGE, help="where the graph is put")
     parser.add_argument("--drawn", type=int, default=NUM_DRAWN, help="films of drawn people")
     parser.add_argument("--set", action="append", default=[], help="as for `vivant train`")

@@ -67,8 +67,7 @@ def card_records(
         point = OperatingPoint(
             threshold=threshold,
             rule="held-out-bpcer",
-            data=f"{num} bona fide frames of {len(rates)} sets of {data.name}, each judged by a "
-            "fit without it",
+            data=f"{num} bona fide frames of {len(rates)} sets, each judged by a fit without it",
             cameras=CameraSpread(
                 num_cameras=len(rates), lowest_bpcer=min(rates), highest_bpcer=max(rates)
             ),
