@@ -1,18 +1,49 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from commands import run
-from evaluations import grey_rows, grey_store
+from evaluations import grey_rows
+from prepared import encoded, new_store
+from vivant.geometry.crop import CropBox
+from vivant.preparation.record import PreparedPresentation
+from vivant.preparation.settings import PreparationSettings
+from vivant.preparation.square import Square
 from vivant.session.session import STARTER
+
+
+def wide_store(folder: Path, rows: list[PreparedPresentation]) -> None:
+    """With squares that hold the wider crop of the model that ships."""
+    square = Square(CropBox(70, 44, 96), 4)
+    grey = np.full((96, 96, 3), 120, np.uint8)
+    wide = [
+        replace(
+            row,
+            frames=tuple(
+                replace(
+                    frame,
+                    square=square,
+                    crop=encoded((grey + at).astype(np.uint8), "JPEG"),
+                    depth=None,
+                )
+                for at, frame in enumerate(row.frames)
+            ),
+        )
+        for row in rows
+    ]
+    settings = PreparationSettings(margin=2.6)
+    with new_store(folder, settings).writing() as writer:
+        writer.append(wide)
 
 
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped model on made-up pictures."""
     folder = tmp_path_factory.mktemp("evaluate")
-    grey_store(folder / "store", grey_rows(1))
+    wide_store(folder / "store", grey_rows(1))
     ended = run(
         "evaluate", STARTER, "--data", folder / "store", "--protocol", "folder",
         "--out", folder / "out", "--with-images",

@@ -61,16 +61,16 @@ def triton(card_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
         yield url, served
 
 
-def clips(num: int) -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, (num, 5, 224, 224, 3), dtype=np.uint8)
+def clips(num: int) -> tuple[np.ndarray, ...]:
+    return random_clips(read_card(STARTER).architecture, num)
 
 
 def test_answers_over_http_are_the_local_runtime_s(
     client: ModuleType, card_path: Path, triton: tuple[str, Served]
 ) -> None:
     url, served = triton
-    given = client.TritonRunner(card_path, url).run(clips(2))
-    ours = OnnxRunner(card_path).run(clips(2))
+    given = client.TritonRunner(card_path, url).run(*clips(2))
+    ours = OnnxRunner(card_path).run(*clips(2))
     assert served.sizes == [2]
     for name in output_fields(read_card(card_path).architecture):
         mine, theirs = getattr(ours, name), getattr(given, name)
@@ -158,9 +158,9 @@ def test_what_the_server_refuses_is_told(
 ) -> None:
     runner = client.TritonRunner(card_path, triton[0])
     with pytest.raises(OSError, match="infer: .*batch-size must be <= 16"):
-        runner.run(clips(17))
+        runner.run(*clips(17))
     with pytest.raises(InputError, match="expected uint8 crops"):
-        runner.run(clips(1).astype(np.float32))
+        runner.run(*(each.astype(np.float32) for each in clips(1)))
     with pytest.raises(CardError, match="does not run 'encode' alone"):
         runner.run_part("encode", {})
 
@@ -192,7 +192,7 @@ def test_answer_that_is_none_is_no_score(
 
     monkeypatch.setattr(served, "run", changed)
     with pytest.raises(error, match=message):
-        client.TritonRunner(card_path, url).run(clips(2))
+        client.TritonRunner(card_path, url).run(*clips(2))
 
 
 def test_page_s_table_names_every_output_with_its_shape(card_path: Path) -> None:

@@ -48,6 +48,8 @@ def test_every_field_is_torchs(lite_card: Path, lite_graph: Exported) -> None:
         of_onnx = OnnxRunner(lite_graph.card_path, num_threads=num_threads).run(clips)
         for name in of_torch.__dataclass_fields__:
             mine, theirs = getattr(of_onnx, name), getattr(of_torch, name)
+            if mine is theirs is None:
+                continue
             assert mine.dtype.type is theirs.dtype.type, name
             np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=name)
 

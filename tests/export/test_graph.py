@@ -48,7 +48,7 @@ def test_traced_parts_answer_like_the_network_for_any_number_of_clips(
 
     def run(part: str, given: dict[str, Tensor]) -> dict[str, Tensor]:
         spec = parts.specs[part]
-        answer = traced[part].module()(*(given[name] for name in spec.inputs))
+        answer = traced[part].module()(**{name: given[name] for name in spec.inputs})
         return dict(zip(spec.outputs, answer, strict=True))
 
     with torch.inference_mode():

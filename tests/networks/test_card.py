@@ -119,6 +119,7 @@ LATER = {
         for name in ("freeze_backbone", "input_side_px", "levels", "context", "head")
     ),
     "preprocessing.context_scale",
+    "operating_point.cameras",
 }
 """What older cards lack, and what it means there is the paper's network."""
 

@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from tests.builders import moved, seeded
 from torch import Tensor
 
+from context_models import context_config, random_clips, save_context_model
 from vivant.errors import ConfigError, InputError
 from vivant.export.export import export_graph
 from vivant.geometry.grid import averaging_matrix, pooling_numerators
 from vivant.networks.advisor import Advisor
-from vivant.networks.checkpoint import save_checkpoint
-from vivant.networks.config import AamConfig, AdvisorConfig, NetworkConfig
+from vivant.networks.config import AdvisorConfig, NetworkConfig
 from vivant.networks.gradcam import GradCam
 from vivant.networks.network import Network
 from vivant.networks.summary import summarise
@@ -30,15 +29,6 @@ LEVELS = (10, 15)
 def advisor_config(**fields: object) -> AdvisorConfig:
     given = {"backbone": "efficientnet_lite0", "levels": LEVELS, "hidden_size": 16}
     return AdvisorConfig(**{**given, **fields})
-
-
-def whole_config() -> NetworkConfig:
-    return NetworkConfig(
-        advisor=advisor_config(head="frames", context=True, input_side_px=160),
-        aam=AamConfig(widths=(4, 8, 8), frames="last"),
-        fusion="am",
-        num_frames=2,
-    )
 
 
 def restless(advisor: Advisor) -> Advisor:
@@ -161,17 +151,13 @@ def test_frozen_backbone_does_not_learn(generator: torch.Generator) -> None:
 
 @pytest.fixture(scope="module")
 def clips() -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(3)
-    shapes = ((2, 2, 224, 224, 3), (2, 2, 160, 160, 3))
-    crops, wide = (generator.integers(0, 256, shape, dtype=np.uint8) for shape in shapes)
+    crops, wide = random_clips(context_config(), 2)
     return crops, wide
 
 
 @pytest.fixture(scope="module")
 def card_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = moved(seeded(whole_config()))
-    restless(network.advisor)
-    return save_checkpoint(network, tmp_path_factory.mktemp("levels"), "both")
+    return save_context_model(tmp_path_factory.mktemp("levels"))
 
 
 @pytest.mark.slow
@@ -180,8 +166,8 @@ def test_all_runtimes_answer_alike(
 ) -> None:
     graph = export_graph(card_path, tmp_path).card_path
     reference = TorchRunner(card_path).run(*clips)
-    assert reference.cam.shape == (2, 2, 5, 5)
-    assert reference.frame_features.shape == (2, 2, 2 * 2 * (112 + 320 + 1280))
+    assert reference.cam.shape == (2, 3, 5, 5)
+    assert reference.frame_features.shape == (2, 3, 2 * 2 * (112 + 320 + 1280))
     runners: tuple[Runner, ...] = (OnnxRunner(graph), OpenVinoRunner(graph))
     for runner in runners:
         for answer in (runner.run(*clips), run_in_parts(runner, *clips)):
@@ -203,7 +189,10 @@ def test_wider_crop_counts(card_path: Path, clips: tuple[np.ndarray, np.ndarray]
     crops, wide = clips
     one, other = runner.run(crops, wide), runner.run(crops, 255 - wide)
     assert (one.bona_fide_score != other.bona_fide_score).all()
-    np.testing.assert_array_equal(one.boxes, other.boxes)  # Patches are of the first crop.
+    of_first = slice(0, 6)  # Mean and deviation of three levels of the first crop.
+    np.testing.assert_array_equal(
+        one.advisor_embedding[:, of_first], other.advisor_embedding[:, of_first]
+    )
 
 
 def test_wider_crop_must_fit(card_path: Path, clips: tuple[np.ndarray, np.ndarray]) -> None:
@@ -213,7 +202,7 @@ def test_wider_crop_must_fit(card_path: Path, clips: tuple[np.ndarray, np.ndarra
         with pytest.raises(InputError):
             runner.run(crops, context)
     network = runner.network
-    images = torch.zeros(1, 2, 3, 224, 224)
+    images = torch.zeros(1, 3, 3, 224, 224)
     with pytest.raises(InputError, match=r"wider crops \(context\) of shape .* got None"):
         network(images)
     plain = Network(NetworkConfig(advisor=AdvisorConfig(backbone="efficientnet_lite0")))
@@ -242,7 +231,7 @@ def test_level_that_is_not_there_is_refused() -> None:
 
 
 def test_costs_add_up() -> None:
-    costs = {cost.part: cost for cost in summarise(whole_config())}
+    costs = {cost.part: cost for cost in summarise(context_config())}
     assert costs["smaller crops"].num_parameters == 0
     assert costs["backbone"].output_shape[1:] == (1280, 5, 5)
     assert costs["advisor classifier"].num_parameters == 2 * 6848 + 2

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from builders import small_config
-from vivant.networks.config import NetworkConfig
+from vivant.networks.config import CONTEXT_SIDE_PX, NetworkConfig
 from vivant.networks.models import lite, model_b, model_c, model_d
 from vivant.networks.network import Network
 from vivant.networks.part_specs import PartSpec, join, output_fields, part_specs
@@ -22,7 +22,8 @@ OF_PROPOSAL = ("anchors", "centres", "boxes", "patches")
 def test_fields_are_those_that_a_network_answers(name: str) -> None:
     config = discover("vivant.networks.models")[name]()
     with torch.device("meta"):
-        output = Network(config).eval()(torch.empty(1, 5, 3, 224, 224))
+        sides = [224] + [CONTEXT_SIDE_PX] * config.advisor.context
+        output = Network(config).eval()(*(torch.empty(1, 5, 3, side, side) for side in sides))
     given = [field for field, value in output._asdict().items() if value is not None]
     assert list(output_fields(config)) == given
 

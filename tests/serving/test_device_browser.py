@@ -104,7 +104,7 @@ def test_answer_is_a_whole_check_record_with_advice_and_explanation(tab: Tab) ->
     lowest = min(answer["windows"], key=lambda window: window["bona_fide_score"])
     assert explanation["bona_fide_score"] == lowest["bona_fide_score"]
     assert np.shape(explanation["depth"]) == (4, 14, 14)
-    assert np.shape(explanation["cam"]) == (7, 7)
+    assert np.shape(explanation["cam"]) == (5, 5)
     assert np.shape(explanation["anchor_boxes"]) == np.shape(explanation["patch_boxes"]) == (4, 4)
     for box, patch in zip(explanation["patch_boxes"], lowest["patches"], strict=True):
         x0, y0, x1, _ = lowest["crop_box"]
@@ -281,18 +281,20 @@ def test_crop_is_cut_as_for_training(scale: float, size: int, side: int, tab: Ta
 
 def test_same_clip_has_the_same_score(tab: Tab, session: Session) -> None:
     crops = [cut(frame, CropBox(205, 125, 224), 224) for frame in people()[:5]]
-    scores = session.runner.run(np.stack(crops)[None])
+    wide = [cut(frame, CropBox(157, 77, 320), 160) for frame in people()[:5]]
+    scores = session.runner.run(np.stack(crops)[None], np.stack(wide)[None])
     found = tab.run(
         """
         const { scoreClip } = await import("/page/device_capture.js");
         const { toRgb } = await import("/page/device_pixels.js");
-        const crops = [];
-        for (const name of given) crops.push(toRgb(await load(name)).data);
+        const [crops, wide] = [[], []];
+        for (const name of given.crops) crops.push(toRgb(await load(name)).data);
+        for (const name of given.wide) wide.push(toRgb(await load(name)).data);
         const { lite, card } = await models();
-        const { anchors, ...said } = await scoreClip(lite, card, crops);
+        const { anchors, ...said } = await scoreClip(lite, card, crops, wide);
         return { anchors, ...said, cam: [...said.cam], depth: [...said.depth] };
         """,
-        [show(crop) for crop in crops],
+        {"crops": [show(crop) for crop in crops], "wide": [show(crop) for crop in wide]},
     )
     for name in ("bona_fide_score", "advisor_score", "aam_score"):
         assert found[name] == pytest.approx(float(getattr(scores, name)[0]), abs=1e-4)
@@ -429,8 +431,8 @@ def test_limits_are_those_of_python(tab: Tab) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "decision", "reasons"),
     [
-        ({"operating_point": {"threshold": 0.5}}, "decided", "bona_fide", []),
-        ({"operating_point": {"threshold": 0.99}}, "decided", "attack", []),
+        ({"operating_point": {"threshold": 1e-6}}, "decided", "bona_fide", []),
+        ({"operating_point": {"threshold": 1.0}}, "decided", "attack", []),
         ({"training": None}, "undecided", None, ["UNTRAINED_MODEL"]),
         ({"operating_point": None}, "undecided", None, ["NO_OPERATING_POINT"]),
         ({"quality_limits": {"min_face_px": 400}}, "undecided", None, ["FACE_TOO_SMALL"]),

@@ -40,8 +40,9 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name in ("bona_fide", "attack_print"):
         with av.open(str(folder / f"{name}.mp4")) as clip:
             frames = [f.reformat(format="rgb24").to_ndarray() for f in clip.decode(video=0)]
-        thrice = [frame for frame in frames for _ in range(3)]  # Of 10 a second, 30.
-        made[name] = write_film(folder / f"{name}.y4m", thrice, 30)
+        # To the end and back, so that it has no jump; no two neighbours alike, or a quick machine
+        # would film one picture twice.
+        made[name] = write_film(folder / f"{name}.y4m", [*frames, *frames[-2:0:-1]], 30)
     noise = np.random.default_rng(0)
     room = [noise.integers(80, 100, (480, 640, 3), dtype=np.uint8) for _ in range(5)]
     made["nobody"] = write_film(folder / "nobody.y4m", room, 30)
@@ -212,7 +213,7 @@ def test_presentation_gets_its_verdict_with_its_reasons(
         page.tab.locator("#show-depth").check()
         assert canvas.screenshot() != plain
         page.tab.locator("#numbers summary").click()
-        assert "0.825" in page.text("#numbers"), "the threshold"
+        assert "0.091" in page.text("#numbers"), "the threshold"
         assert_fits(page)
         assert_accessible(page)
         assert page.said == []

@@ -295,7 +295,7 @@ def test_without_a_name_the_model_that_ships_is_opened_and_says_what_it_is() -> 
     assert session.card.training is not None
     assert session.card.training.is_synthetic
     assert session.card.operating_point is not None
-    assert "SYNTHETIC" in session.card.operating_point.data
+    assert "each judged by a fit without it" in session.card.operating_point.data
     assert Caution.NO_RECORDED_ATTACKS in [caution.code for caution in verdict.cautions]
     assert verdict.bona_fide_score is not None
 
