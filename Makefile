@@ -13,7 +13,7 @@ DEMO_CLIPS := $(addprefix demo/clips/,bona_fide.mp4 attack_print.mp4 attack_repl
 
 .PHONY: demo test test-slow slow-clusters slow-others test-nightly bench format lint types static unit wheel clean
 
-# The model that ships has seen neither the clips' seed nor any person. 3 is the code of an attack.
+# The model that ships has not seen the person of these clips. 3 is the code of an attack.
 demo: $(READY)
 	$(BIN)/python scripts/make_demo_clips.py demo/clips
 	$(BIN)/vivant check $(DEMO_CLIPS) --explain demo/pictures || test $$? -eq 3

@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("work_dir", type=Path, help="folder for store and run: 1 GB")
     parser.add_argument(
         "--name",
-        default="openly licensed faces, attacks simulated: MODEL_CARD.md",
+        default="openly licensed faces, MODEL_CARD.md",
         help="for the card",
     )
     parser.add_argument("--into", type=Path, default=PACKAGE, help="where the graph is put")

@@ -20,7 +20,9 @@ def main() -> None:
             wrong.append(f"{record['path']}: expected {expected}, got {record['decision']}")
     if wrong or seen != {"bona_fide", "attack"}:
         sys.exit("; ".join(wrong) or f"expected clips of both classes, got {sorted(seen)}")
-    print("bona fide and attacks were told apart (SYNTHETIC clips, a model of synthetic data)")
+    print(
+        "bona fide and attacks were told apart (SYNTHETIC clips: they show how it answers, not how well)"
+    )
 
 
 if __name__ == "__main__":
