@@ -20,9 +20,7 @@ def main() -> None:
             wrong.append(f"{record['path']}: expected {expected}, got {record['decision']}")
     if wrong or seen != {"bona_fide", "attack"}:
         sys.exit("; ".join(wrong) or f"expected clips of both classes, got {sorted(seen)}")
-    print(
-        "bona fide and attacks were told apart (SYNTHETIC clips: they show how it answers, not how well)"
-    )
+    print("bona fide and attacks were told apart (SYNTHETIC clips: how it answers, not how well)")
 
 
 if __name__ == "__main__":
