@@ -3,7 +3,8 @@
     python scripts/measure_held_out.py RUN STORE [--labels race_label gender_label age_label]
 
 By set: each judged by a fit without it (`stage1/held_out.json`), with the 95 % interval (Wilson)
-of frames, and of subjects where there are some. By label: the set that has it is left out a fifth
+of frames. AUC is against simulated attacks of the same frames: of frames as they are stored, and
+of both classes filmed alike. By label: the set that has it is left out a fifth
 of its subjects at a time, and judged at the card's threshold. All are bona fide frames, as they are
 stored: BPCER is the share that would be called an attack. Nothing here is a recorded attack.
 """
@@ -41,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     held_out = read_held_out(options.run)
     print(f"threshold {held_out.threshold:.4f}: 5 % of held-out bona fide frames, sets alike\n")
-    print("| set | frames | people | BPCER | AUC, simulated attacks |\n|---|---|---|---|---|")
+    print("| set | frames | people | BPCER | AUC | AUC, filmed alike |\n|---|---|---|---|---|---|")
     for one in held_out.sets:
         wrong = round(one.bpcer * one.num_bona_fide)
         print(
             f"| {one.name} | {one.num_bona_fide} | {one.num_subjects} | "
-            f"{share(wrong, one.num_bona_fide)} | {one.auc:.3f} |"
+            f"{share(wrong, one.num_bona_fide)} | {one.auc:.3f} | {one.auc_filmed:.3f} |"
         )
     if not options.labels:
         return
