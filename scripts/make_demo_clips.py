@@ -5,7 +5,7 @@
 A person whom a program draws, before a phone's camera, from a seed that no model has been trained
 on (`scripts/make_starter_model.py` has another); and the same film shown on paper and on a screen,
 and filmed again, as training makes its attacks. They show how the package answers and say nothing
-of how well it does on people.
+of how well it does: MODEL_CARD.md has what it makes of 24 such people, and of real ones.
 """
 
 import argparse
@@ -43,15 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{clip}: {num_frames} frames, {clip.stat().st_size // 1024} KiB, SYNTHETIC")
 
 
-def make_clips() -> dict[str, UInt8[np.ndarray, "n height width 3"]]:
-    """The frames of each clip, RGB, by its file's name."""
+def make_clips(
+    filmed: str = PERSON, behind: str = OTHER, seed: int = SEED
+) -> dict[str, UInt8[np.ndarray, "n height width 3"]]:
+    """The frames of each clip, RGB, by its file's name.
+
+    Args:
+        filmed: Path of the film in the layout.
+        behind: The same of another person.
+        seed: Of the recaptures.
+    """
     videos = {video.path: video for video in plan(LAYOUT, "tiny")}
     studio = Studio(LAYOUT, SEED, SIZES["tiny"].num_frames)
-    person, other = (np.stack(list(studio.film(videos[path]))) for path in (PERSON, OTHER))
+    person, other = (np.stack(list(studio.film(videos[path]))) for path in (filmed, behind))
     face = blazeface(None).detect(person[0])[0].box
     clips = {"bona_fide.mp4": person}
     for name, medium in ATTACKS.items():
-        generator = np.random.default_rng(SEED)
+        generator = np.random.default_rng(seed)
         shown = recapture(person, face, other[0], medium, generator)
         clips[name] = film(shown, face, generator)
     return clips
