@@ -1,6 +1,7 @@
 """The fit against scikit-learn, and a whole training with it on made-up faces."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from vivant.preparation.square import Square
 from vivant.preparation.store import Store
 from vivant.recipes.starter import starter
 from vivant.records import Label, Presentation, Split
-from vivant.training import frames_head
+from vivant.training import frames_head, loader
 from vivant.training.config import Experiment, apply_settings
 from vivant.training.data import data_for
 from vivant.training.folder import RunFolder, environment
@@ -215,3 +216,23 @@ def test_frames_are_judged_by_fits_without_their_subject(small: Experiment, tmp_
     assert found == left_out_by_subject(small, data, run, 3)
     with pytest.raises(TrainingError, match="train it first"):
         left_out_by_subject(small, data, RunFolder(tmp_path / "other"), 3)
+
+
+def test_attacks_that_are_made_can_be_trained_on_in_stages_too(
+    small: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dev side's attacks are made as well, for the threshold of the card too."""
+    stage1 = {"epochs": 1, "learning_rate": 1e-3, "loss": {"depth_weight": 0, "aam_weight": 0}}
+    experiment = apply_settings(small, ["fit=null", f"stage1={json.dumps(stage1)}"])
+    made = []
+    rendered = loader.render
+    monkeypatch.setattr(
+        loader,
+        "render",
+        lambda *given, **how: made.append(how["species"]) or rendered(*given, **how),
+    )
+    run = train(experiment, faces(tmp_path / "store"), tmp_path / "run")
+    card = read_card(run.path / "lite.safetensors.json")
+    assert card.operating_point.rule == "dev-eer"
+    last = Counter(made[-12:])  # Two people of the dev side, two windows each.
+    assert last == {None: 4, "print": 4, "replay": 4}

@@ -173,7 +173,7 @@ def _card_threshold(
     scores = score_side(
         network, data.clips, data.folder, data.dev, NUM_WINDOWS,
         advisor_only=network.aam is None, num_workers=experiment.data.num_workers,
-        share=(fabric.global_rank, fabric.world_size),
+        share=(fabric.global_rank, fabric.world_size), augment=experiment.augment,
     )  # fmt: skip
     return judge(scores).threshold
 
