@@ -125,7 +125,7 @@ def test_card_of_an_untrained_or_synthetic_model_says_so(tmp_path: Path) -> None
     assert "UNTRAINED: no decision may rest on it" in output
     assert "operating point: none" in output
     write_card(made_up_card(TRAINED.model_copy(update={"is_synthetic": True})), tmp_path)
-    assert "trained on: SYNTHETIC: made-up:1" in run("model", "card", str(tmp_path)).stdout
+    assert "trained on: SIMULATED ATTACKS: made-up:1" in run("model", "card", str(tmp_path)).stdout
 
 
 def test_profile_of_another_model_beside_a_card_is_refused(tmp_path: Path) -> None:

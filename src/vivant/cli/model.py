@@ -166,8 +166,8 @@ def show_card(
     training, point = card.training, card.operating_point
     trained = "UNTRAINED: no decision may rest on it"
     if training is not None:
-        synthetic = "SYNTHETIC: " if training.is_synthetic else ""
-        trained = f"{synthetic}{training.data} ({', '.join(training.pai_species)})"
+        simulated = "SIMULATED ATTACKS: " if training.is_synthetic else ""
+        trained = f"{simulated}{training.data} ({', '.join(training.pai_species)})"
     told = "none: it decides nothing without a profile"
     if point is not None:
         told = f"bona fide from {point.threshold:.4f} on ({point.rule} on {point.data})"

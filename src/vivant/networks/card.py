@@ -83,7 +83,7 @@ class TrainingRecord(_Entry):
     data: Text
     """Name of the data set and protocol, such as `oulu-npu:1`."""
     is_synthetic: bool
-    """Whether any of it is simulated: then every verdict says so."""
+    """Whether people or attacks in it are simulated: then every verdict says so."""
     pai_species: Annotated[tuple[Text, ...], Field(min_length=1)]
     """The kinds of attack that it has seen."""
 
