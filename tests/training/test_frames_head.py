@@ -33,11 +33,13 @@ from vivant.training.folder import RunFolder, environment
 from vivant.training.frames_head import (
     choose_frames,
     fit_logistic,
+    judge_unseen_parameters,
     left_out_by_subject,
     read_held_out,
 )
 from vivant.training.loop import fit
 from vivant.training.progress import Progress
+from vivant.training.start import new_network
 
 SIDE = 96  # Of a square of 2.67 times the face of 36 pixels.
 
@@ -216,6 +218,25 @@ def test_frames_are_judged_by_fits_without_their_subject(small: Experiment, tmp_
     assert found == left_out_by_subject(small, data, run, 3)
     with pytest.raises(TrainingError, match="train it first"):
         left_out_by_subject(small, data, RunFolder(tmp_path / "other"), 3)
+
+
+def test_sets_and_parameters_are_both_unseen(
+    small: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    rendered = loader.render
+    monkeypatch.setattr(
+        loader,
+        "render",
+        lambda *given, **how: drawn.append(how["ranges"]) or rendered(*given, **how),
+    )
+    data = data_for(small, faces(tmp_path / "store"), "folder")
+    network = new_network(small)
+    run = RunFolder(tmp_path / "views")
+    found = judge_unseen_parameters(small, network, data, run, Progress(None))
+    assert found.keys() == {"a", "b"}
+    assert all(0 <= area <= 1 for area in found.values())
+    assert Counter(drawn) == {"first": 54, "second": 54}, "18 frames, filmed and twice an attack"
 
 
 def test_attacks_that_are_made_can_be_trained_on_in_stages_too(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vivant.attacks.draws import Ranges
 from vivant.errors import DataError
 from vivant.geometry.crop import CROP_SCALE
 from vivant.geometry.grid import CROP_SIDE_PX
@@ -66,6 +67,8 @@ class Draw(NamedTuple):
     """Another clip: what is behind the paper or screen, and mirrored in it."""
     seed: int = 0
     """Of what is drawn while it is read: recapture and camera."""
+    ranges: Ranges = "all"
+    """Which half of the recapture's parameters it may have."""
 
 
 def steps_per_epoch(data: DataConfig, num_rows: int) -> int:

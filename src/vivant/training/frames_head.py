@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from vivant.attacks.draws import Ranges
 from vivant.errors import TrainingError
 from vivant.metrics.curves import auc
 from vivant.networks.advisor import Advisor
@@ -41,6 +42,7 @@ __all__ = [
     "choose_frames",
     "fit_frames_head",
     "fit_logistic",
+    "judge_unseen_parameters",
     "left_out_by_subject",
     "read_held_out",
     "set_of",
@@ -217,6 +219,46 @@ def left_out_by_subject(
     ]
 
 
+def judge_unseen_parameters(
+    experiment: Experiment,
+    network: Network,
+    data: TrainingData,
+    run: RunFolder,
+    progress: Progress,
+) -> dict[str, float]:
+    """AUC by set where neither the set nor the recapture's parameters were fitted on.
+
+    The fit sees attacks of one half of each parameter's range; it is judged on stored bona fide
+    frames of a set that it has not seen, against attacks on them of the other half.
+
+    Args:
+        experiment: With `fit`; `fit.most_per_set` says of how many frames.
+        network: With the backbone's weights.
+        data: Of the store.
+        run: A folder of its own: for the views' descriptions.
+        progress: Is told.
+
+    Raises:
+        DataError: the store is damaged.
+    """
+    config = experiment.fit
+    assert config is not None
+    of_half = {}
+    for half in ("first", "second"):
+        views = list(_views(experiment, data, half))
+        of_half[half] = _describe(experiment, network, data, views, run, progress, half)
+    known, unknown = of_half["first"], of_half["second"]
+    mean, deviation, standard = _standardised(known)
+    found = {}
+    for name in np.unique(known.sets):
+        head = _fit(config, network.advisor, known, standard, known.sets != name)
+        margins = (unknown.numbers - mean) / deviation @ head.weights + head.bias
+        here = unknown.sets == name
+        attacks = here & (unknown.species != "")
+        found[str(name)] = auc(-margins[here & unknown.is_plain], -margins[attacks])
+    return found
+
+
 def fit_logistic(
     numbers: Float[np.ndarray, "v d"],
     is_attack: Bool[np.ndarray, " v"],
@@ -255,8 +297,14 @@ def fit_logistic(
     return weight.detach().numpy().astype(np.float64), float(bias.detach())
 
 
-def _views(experiment: Experiment, data: TrainingData) -> Iterator[_View]:
-    """Each chosen frame: as it is stored, filmed, and made an attack of each species."""
+def _views(experiment: Experiment, data: TrainingData, ranges: Ranges = "all") -> Iterator[_View]:
+    """Each chosen frame: as it is stored, filmed, and made an attack of each species.
+
+    Args:
+        experiment: With `fit`.
+        data: Of the store.
+        ranges: Which half of the recapture's parameters the attacks have.
+    """
     config = experiment.fit
     assert config is not None
     bona_fide = [row for row in data.train if row.label is Label.BONA_FIDE]
@@ -273,7 +321,9 @@ def _views(experiment: Experiment, data: TrainingData) -> Iterator[_View]:
             seen = row if name is None else attacks[row.path, name]
             background = pick_background(data.clips, neighbours, generator)
             seed = int(generator.integers(2**62))
-            draw = Draw(row.path, seen.label, (place,), augmentation, key, name, background, seed)
+            draw = Draw(
+                row.path, seen.label, (place,), augmentation, key, name, background, seed, ranges
+            )
             yield _View(draw, seen, is_plain=False)
             key += 1
 
@@ -320,8 +370,12 @@ def _describe(
     views: list[_View],
     folder: RunFolder,
     progress: Progress,
+    kind: str = "views",
 ) -> _Described:
-    """Run the frozen backbone on all views, or read what an earlier go has kept."""
+    """Run the frozen backbone on all views, or read what an earlier go has kept.
+
+    `kind` names the files that it is kept in.
+    """
     parts = []
     backbone = network.advisor.backbone
     network.eval()
@@ -332,7 +386,7 @@ def _describe(
     reader = reader_of(data.folder, network.config)
     for start in range(0, len(views), _SHARD):
         shard = views[start : start + _SHARD]
-        found = folder.read_array(_shard_name(start))
+        found = folder.read_array(_shard_name(start, kind))
         if found is None:
             draws = [view.draw for view in shard]
             batches = [draws[at : at + _BATCH] for at in range(0, len(draws), _BATCH)]
@@ -347,7 +401,7 @@ def _describe(
                 assert described is not None
                 numbers.append(described.cpu().numpy())
             found = np.concatenate(numbers)
-            folder.write_array(_shard_name(start), found)
+            folder.write_array(_shard_name(start, kind), found)
         parts.append(found)
         progress.say(f"stage 1: {start + len(shard)} of {len(views)} views are described")
     if not parts:
@@ -376,8 +430,8 @@ def _joined(views: Sequence[_View], shards: Sequence[np.ndarray]) -> _Described:
     )
 
 
-def _shard_name(start: int) -> str:
-    return f"stage1/views-{start:06}.npy"
+def _shard_name(start: int, kind: str = "views") -> str:
+    return f"stage1/{kind}-{start:06}.npy"
 
 
 def _fit(

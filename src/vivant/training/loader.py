@@ -118,7 +118,7 @@ class ClipReader(Dataset[Batch]):
             return decode(clip, how.scale, self._side_px, context_scale=wider)
         return render(
             clip, how.scale, self._side_px, wider, species=draw.species, background=background,
-            shift=how.shift, camera=how.camera, seed=draw.seed,
+            shift=how.shift, camera=how.camera, seed=draw.seed, ranges=draw.ranges,
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from vivant.attacks.draws import Ranges
 from vivant.attacks.filming import film
 from vivant.attacks.recapturing import Medium, recapture
 from vivant.errors import DataError
@@ -35,6 +36,7 @@ def render(
     shift: tuple[float, float],
     camera: float,
     seed: int,
+    ranges: Ranges = "all",
 ) -> PreparedClip:
     """One view of a clip: shown on a medium and filmed again, or only filmed.
 
@@ -50,6 +52,7 @@ def render(
         shift: Of the crop's middle (x, y), as a share of the face's longer side.
         camera: Strength of the camera that films it in the end; 0: none.
         seed: Of all that is drawn here.
+        ranges: Which half of the recapture's parameters may be drawn.
 
     Returns:
         The depth is as stored, turned to zero for an attack (Eq. 1).
@@ -62,7 +65,7 @@ def render(
     if species is not None:
         assert background is not None
         behind, _ = _pieces(background)
-        frames = recapture(frames, face, behind[0], MEDIA[species], generator)
+        frames = recapture(frames, face, behind[0], MEDIA[species], generator, ranges)
     if camera:
         frames = film(frames, face, generator, camera)
     longer = max(face.width_px, face.height_px)
