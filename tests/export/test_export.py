@@ -31,6 +31,7 @@ from vivant.records import Scores
 from vivant.runtimes.onnx import OnnxRunner
 from vivant.runtimes.runner import Runner, label
 from vivant.runtimes.torch import TorchRunner
+from vivant.session.session import STARTER
 
 
 @pytest.fixture
@@ -52,6 +53,16 @@ def test_every_field_is_torchs(lite_card: Path, lite_graph: Exported) -> None:
                 continue
             assert mine.dtype.type is theirs.dtype.type, name
             np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.regression
+@pytest.mark.parametrize("whose", ["exported", "shipped"])
+def test_graph_tells_nothing_of_the_machine_that_made_it(whose: str, lite_graph: Exported) -> None:
+    """The exporter notes the file and line of each node's source."""
+    card_path = STARTER if whose == "shipped" else lite_graph.card_path
+    content = card_path.with_suffix("").read_bytes()
+    for word in (b".py\", line", b"site-packages", b"stack_trace", b"class_hierarchy"):
+        assert word not in content, word
 
 
 @pytest.mark.usefixtures("left_for_the_wheel")

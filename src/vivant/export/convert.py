@@ -34,7 +34,19 @@ def convert(program: ExportedProgram, inputs: Sequence[str], outputs: Sequence[s
         )
     assert converted is not None
     model: ModelProto = converted.model_proto
+    _forget_the_source(model)
     return model
+
+
+def _forget_the_source(model: ModelProto) -> None:
+    """Drop what the exporter notes of each node: lines and paths of this machine's files."""
+    graph = model.graph
+    for holder in (model, graph, *graph.node, *graph.initializer, *graph.value_info):
+        del holder.metadata_props[:]
+        holder.ClearField("doc_string")
+    for value in (*graph.input, *graph.output):
+        del value.metadata_props[:]
+        value.ClearField("doc_string")
 
 
 @contextmanager
