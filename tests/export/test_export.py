@@ -61,7 +61,7 @@ def test_graph_tells_nothing_of_the_machine_that_made_it(whose: str, lite_graph:
     """The exporter notes the file and line of each node's source."""
     card_path = STARTER if whose == "shipped" else lite_graph.card_path
     content = card_path.with_suffix("").read_bytes()
-    for word in (b".py\", line", b"site-packages", b"stack_trace", b"class_hierarchy"):
+    for word in (b'.py", line', b"site-packages", b"stack_trace", b"class_hierarchy"):
         assert word not in content, word
 
 
