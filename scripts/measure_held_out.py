@@ -70,12 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     held_out = read_held_out(options.run)
     print(f"threshold {held_out.threshold:.4f}: 5 % of held-out bona fide frames, sets alike\n")
-    print("| set | frames | people | BPCER | AUC | AUC, filmed alike |\n|---|---|---|---|---|---|")
+    print(
+        "| set | frames | people | BPCER | AUC | AUC, filmed alike | "
+        "APCER, simulated |\n|---|---|---|---|---|---|---|"
+    )
     for one in held_out.sets:
         wrong = round(one.bpcer * one.num_bona_fide)
         print(
             f"| {one.name} | {one.num_bona_fide} | {one.num_subjects} | "
-            f"{share(wrong, one.num_bona_fide)} | {one.auc:.3f} | {one.auc_filmed:.3f} |"
+            f"{share(wrong, one.num_bona_fide)} | {one.auc:.3f} | {one.auc_filmed:.3f} | "
+            f"{one.apcer:.1%} |"
         )
     experiment = Experiment.model_validate_json((options.run / EXPERIMENT).read_text("utf-8"))
     data = data_for(experiment, to_place(str(options.store)), options.protocol)

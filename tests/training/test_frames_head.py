@@ -118,6 +118,13 @@ def test_model_is_fitted_on_bona_fide_clips_alone(small: Experiment, tmp_path: P
     assert [each.name for each in held_out.sets] == ["a", "b"]
     assert [each.num_bona_fide for each in held_out.sets] == [9, 9]
     assert [each.num_subjects for each in held_out.sets] == [3, 3]
+    best, _ = run.best(1)
+    for name in ("apcer", "bpcer"):
+        rates = [getattr(each, name) for each in held_out.sets]
+        assert all(0 <= rate <= 1 for rate in rates)
+        assert getattr(best, name) == pytest.approx(np.mean(rates))
+    assert best.acer == pytest.approx((best.apcer + best.bpcer) / 2)
+    assert best.apcer > 0, "a random backbone lets some attacks pass"
     card = read_card(run.path / "lite.safetensors.json")
     assert card.training.pai_species == ("print", "replay")
     assert card.training.is_synthetic

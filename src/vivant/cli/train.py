@@ -322,13 +322,18 @@ def _duration(seconds: float) -> str:
 
 def _print_end(folder: "RunFolder", experiment: "Experiment", best: "Best") -> None:
     console = Console()
-    console.print(
+    told = (
         f"stage {best.stage}, epoch {best.epoch + 1}: dev ACER {best.acer:.1%} (APCER "
         f"{best.apcer:.1%} of the worst PAI species, BPCER {best.bpcer:.1%}, by video, at the dev "
-        "side's own equal error): optimistic, it was chosen there",
-        soft_wrap=True,
-        highlight=False,
+        "side's own equal error): optimistic, it was chosen there"
     )
+    if best.stage == 1 and experiment.fit is not None:
+        told = (
+            f"stage 1 is fitted: on sets that the fit has not seen, each counted alike, BPCER "
+            f"{best.bpcer:.1%} and APCER {best.apcer:.1%} of the worst PAI species, simulated, by "
+            f"frame, at the card's threshold {best.threshold:.4f}"
+        )
+    console.print(told, soft_wrap=True, highlight=False)
     card = folder.path / f"{experiment.model}.safetensors.json"
     if card.is_file():
         console.print(Text(f"vivant check CLIP.mp4 --model {card}"), soft_wrap=True)

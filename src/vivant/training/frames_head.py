@@ -73,6 +73,8 @@ class HeldOutSet:
     """Of bona fide views against recaptured ones, both filmed alike: harder."""
     bpcer: float
     """At the card's threshold, of the frames as they are stored."""
+    apcer: float
+    """At the card's threshold, of simulated attacks: that of the worst PAI species."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +148,21 @@ def fit_frames_head(
     head = _fit(config, advisor, described, standard, everything)
     held_out = _hold_out(config, advisor, described, standard, progress)
     _install(advisor, head, mean, deviation)
-    judged = [each for each in held_out.sets if each.num_bona_fide]
-    bpcer = float(np.mean([each.bpcer for each in judged]))
+    # Each set counts alike.
+    bpcer = float(np.mean([each.bpcer for each in held_out.sets]))
+    apcer = float(np.mean([each.apcer for each in held_out.sets]))
     text = {
         "threshold": held_out.threshold,
         "sets": [asdict(each) for each in held_out.sets],
     }
     folder.write_text(HELD_OUT, json.dumps(text, indent=2) + "\n")
     best = Best(
-        stage=1, epoch=0, acer=bpcer / 2, threshold=held_out.threshold, apcer=0.0, bpcer=bpcer
+        stage=1,
+        epoch=0,
+        acer=(apcer + bpcer) / 2,
+        threshold=held_out.threshold,
+        apcer=apcer,
+        bpcer=bpcer,
     )
     folder.keep_best(best, network.state_dict())
     return best
@@ -310,16 +318,18 @@ def _views(experiment: Experiment, data: TrainingData, ranges: Ranges = "all") -
     bona_fide = [row for row in data.train if row.label is Label.BONA_FIDE]
     attacks = {(row.path, row.pai_species): row for row in data.train if row.label is Label.ATTACK}
     species = sorted({name for _, name in attacks if name is not None})
+    of_set: dict[str, list[Presentation]] = {}
+    for row in bona_fide:
+        of_set.setdefault(set_of(row), []).append(row)
     key = 0
     for row, place in choose_frames(data.clips, bona_fide, config.most_per_set):
         yield _View(Draw(row.path, row.label, (place,), unchanged(), key), row, is_plain=True)
         key += 1
-        neighbours = [other for other in bona_fide if set_of(other) == set_of(row)]
         for number, name in enumerate((None, *species)):
             generator = np.random.default_rng((experiment.seed, 1, place, number))
             augmentation = draw_augmentation(experiment.augment, generator)
             seen = row if name is None else attacks[row.path, name]
-            background = pick_background(data.clips, neighbours, generator)
+            background = pick_background(data.clips, of_set[set_of(row)], generator)
             seed = int(generator.integers(2**62))
             draw = Draw(
                 row.path, seen.label, (place,), augmentation, key, name, background, seed, ranges
@@ -522,6 +532,11 @@ def _hold_out(
                 auc=auc(stored, attacks),
                 auc_filmed=auc(bona_fide, attacks),
                 bpcer=float((stored < threshold).mean()),
+                apcer=max(
+                    float((scores[here & (described.species == species)] >= threshold).mean())
+                    for species in np.unique(described.species[here])
+                    if species
+                ),
             )
         )
         progress.say(
