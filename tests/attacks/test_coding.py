@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivant.attacks.coding import as_jpeg, as_video, resampled
+from vivant.attacks.coding import as_jpeg, as_video, resample
 from vivant.attacks.draws import Draws, Sizes
 from vivant.records import FaceBox
 
@@ -56,7 +56,7 @@ def sizes(side: int) -> Sizes:
 def variance_left(side: int, least: float) -> float:
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     left = [
-        resampled(noise, Draws(np.random.default_rng(seed)), sizes(side), least).var()
+        resample(noise, Draws(np.random.default_rng(seed)), sizes(side), least).var()
         for seed in range(20)
     ]
     return float(np.median(left) / noise.var())
@@ -73,7 +73,7 @@ def test_of_a_larger_picture_more_pixels_are_lost() -> None:
 
 def test_full_size_is_kept() -> None:
     (frame,) = clip(1, 64, 64)
-    kept = resampled(frame, Draws(np.random.default_rng(0)), sizes(64), 1.0)
+    kept = resample(frame, Draws(np.random.default_rng(0)), sizes(64), 1.0)
     np.testing.assert_array_equal(kept, frame)
 
 
@@ -82,5 +82,5 @@ def test_tiny_pictures_are_resampled(shape: tuple[int, int]) -> None:
     pixels = np.full((*shape, 3), 90, np.uint8)
     of = Sizes(*shape, FaceBox(0.0, 0.0, 1.0, 1.0))
     np.testing.assert_array_equal(
-        resampled(pixels, Draws(np.random.default_rng(0)), of, 0.4), pixels
+        resample(pixels, Draws(np.random.default_rng(0)), of, 0.4), pixels
     )

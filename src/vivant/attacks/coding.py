@@ -10,10 +10,10 @@ from jaxtyping import UInt8
 
 from vivant.attacks.draws import Draws, Sizes
 
-__all__ = ["as_jpeg", "as_video", "resampled"]
+__all__ = ["as_jpeg", "as_video", "resample"]
 
 
-def resampled(
+def resample(
     pixels: UInt8[np.ndarray, "height width 3"], draws: Draws, sizes: Sizes, least: float
 ) -> UInt8[np.ndarray, "height width 3"]:
     """A picture that is made smaller and then as large as before.

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Shaped, UInt8
 
-from vivant.attacks.coding import as_jpeg, as_video, resampled
+from vivant.attacks.coding import as_jpeg, as_video, resample
 from vivant.attacks.draws import Draws, Sizes, require_frames
 from vivant.errors import InputError
 from vivant.records import FaceBox
@@ -110,7 +110,7 @@ def _lens(draws: Draws, sizes: Sizes, strength: float) -> Callable[[Pixels], Pix
         seed = int(draws.generator.integers(2**62))
 
         def resize(pixels: Pixels) -> Pixels:
-            return resampled(pixels, Draws(np.random.default_rng(seed)), sizes, 0.35)
+            return resample(pixels, Draws(np.random.default_rng(seed)), sizes, 0.35)
 
         steps.append(resize)
     if draws.chance(0.4 * strength):

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Shaped, UInt8
 
 from vivant.attacks.camera import to_light, to_pixels
-from vivant.attacks.coding import as_jpeg, resampled
+from vivant.attacks.coding import as_jpeg, resample
 from vivant.attacks.draws import Draws, Ranges, Sizes, require_frames
 from vivant.attacks.surfaces import paper, screen
 from vivant.errors import InputError
@@ -139,7 +139,7 @@ def _stored(
         state = draws.generator.bit_generator.state
         for number, pixels in enumerate(shown):
             draws.generator.bit_generator.state = state  # The same size for all.
-            shown[number] = resampled(pixels, draws, sizes, 0.4)
+            shown[number] = resample(pixels, draws, sizes, 0.4)
     if draws.chance(0.7):
         quality = int(draws.uniform(50, 97))
         shown = [as_jpeg(pixels, quality) for pixels in shown]

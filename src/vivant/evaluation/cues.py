@@ -35,7 +35,7 @@ __all__ = [
     "Side",
     "check_cues",
     "clip_statistics",
-    "fitted",
+    "fit_regression",
     "measure",
     "statistics",
     "with_clips",
@@ -196,7 +196,7 @@ def check_cues(train: Side, dev: Side, test: Side) -> CueReport:
     return CueReport(num_presentations, together, dev_eer, regularisation, by_acer)
 
 
-def fitted(
+def fit_regression(
     features: Float[np.ndarray, "presentations features"],
     is_bona_fide: Sequence[bool],
     regularisation: float,
@@ -237,7 +237,7 @@ def _judge(
     """A regression on some of the statistics: its rates on test, D-EER on dev, and its C."""
     train = sides[Split.TRAIN]
     is_bona_fide = [row.label is Label.BONA_FIDE for row in train.presentations]
-    models = [fitted(train.features[:, columns], is_bona_fide, c) for c in regularisations]
+    models = [fit_regression(train.features[:, columns], is_bona_fide, c) for c in regularisations]
     thresholds = [
         eer_threshold(*_scores(model, sides[Split.DEV], columns), "worst") for model in models
     ]

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, UInt8
 from vivant.attacks.filming import film
 from vivant.attacks.recapturing import Medium, recapture
 from vivant.errors import DataError
-from vivant.evaluation.cues import STATISTICS, fitted, statistics
+from vivant.evaluation.cues import STATISTICS, fit_regression, statistics
 from vivant.geometry.crop import CROP_SCALE, crop_box, cut
 from vivant.geometry.grid import CROP_SIDE_PX
 from vivant.metrics.thresholds import eer_threshold
@@ -145,7 +145,9 @@ def _eer(
         scores = min(ways, key=lambda way: _rate(way[0][is_fit], way[1][is_fit]))
     else:
         features = np.concatenate([bona_fide[is_fit], attack[is_fit]])
-        model = fitted(features, [True] * int(is_fit.sum()) + [False] * int(is_fit.sum()), 1.0)
+        model = fit_regression(
+            features, [True] * int(is_fit.sum()) + [False] * int(is_fit.sum()), 1.0
+        )
         scores = model.decision_function(bona_fide), model.decision_function(attack)
     return _rate(scores[0][~is_fit], scores[1][~is_fit])
 
